@@ -70,7 +70,7 @@ def follow(
         command: Program and arguments; no shell.
         folder: Where it works.
         environment: All of its variables.
-        channel: Shows the lines, and tells when to stop.
+        reporter: Shows the lines, and tells when to stop.
         stage: Returns how far the program is if a line tells it, else an empty string.
         usually: Seconds that the whole usually takes.
         stopped: What to do after the person has stopped it.

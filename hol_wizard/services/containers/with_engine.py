@@ -178,7 +178,7 @@ def run_program(
     Args:
         script: Its file.
         given: Variables for it.
-        channel: Shows the output, and tells when to stop.
+        reporter: Shows the output, and tells when to stop.
         options: Its arguments.
         usually: Seconds that it usually takes.
         python: The interpreter; the programs need nothing but its standard library, unless they run the tests.

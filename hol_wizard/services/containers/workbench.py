@@ -60,7 +60,7 @@ class Workbench(Protocol):
             clone: Top of the reader's clone.
             given: Variables for `build.py` besides its settings file: where the services are, tokens.
             lab: The mark.
-            channel: Shows the output, and tells when to stop.
+            reporter: Shows the output, and tells when to stop.
 
         Raises:
             StoppedError: The person asked to stop.
@@ -92,7 +92,7 @@ class Workbench(Protocol):
         Args:
             clone: Top of the reader's clone.
             lab: The mark; empty: the results stay the reader's own.
-            channel: Shows the output, and tells when to stop.
+            reporter: Shows the output, and tells when to stop.
 
         Raises:
             StoppedError: The person asked to stop.
