@@ -130,6 +130,12 @@ def run_practice(words: list[str], speed: str | None, state: Path, environ: Mapp
             f"The practice cloud runs (process {served.get('pid')}) until you run `hol-wizard practice stop`.\n"
         )
         return 0
+    if name == "review" and not asks_help:
+        # The wizard that asked for a review has ended, and so may have the practice cloud.
+        try:
+            launch.start(state, speed=_factor(speed), is_wizards=True)
+        except launch.LaunchError as error:
+            raise UsageError(error.message, error.hint) from error
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):

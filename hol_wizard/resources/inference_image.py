@@ -36,6 +36,8 @@ _DIRTY: Final = "-dirty"
 ASSETS: Final = "assets/"
 COPIED: Final = ("requirements.txt", "score.py", "server.py", "inference_code")
 """What the starter's dockerfile copies besides the model."""
+_RECIPE: Final = ("dockerfile", ".dockerignore")
+"""What decides how an image is built, and is not in it."""
 
 
 def own_model(context: StepContext) -> ModelVersion:
@@ -143,6 +145,12 @@ class InferenceImage(Resource[Image]):
         shown = f"{commit[:_SHORT]}{' with uncommitted changes' if dirty else ''}" if commit else "not noted"
         if same and commit != here:
             shown += f" (same {PROJECT})"
+        if same and not dirty:
+            # The code is compared file by file, but these files are not in the image.
+            state = clone.state()
+            since = [each for each in _RECIPE if f"{PROJECT}/{each}" in {*state.changed, *state.untracked}]
+            if since:
+                shown, same = f"{shown}, before {' and '.join(since)} changed", False
         return Expectation("Commit", here[:_SHORT], shown, met=same)
 
     def _code(self, there: Mapping[str, str]) -> Expectation:

@@ -74,3 +74,11 @@ def test_from_the_training_to_a_merge_that_another_person_has_approved(ground: G
     assert "Merged PR 1: Worst regression of attendee" in ground.commits()
     again = solve(ground, "pull-request")
     assert (again.returncode, "Nothing to create or change." in again.stdout) == (0, True)
+
+    # The practice cloud may have ended with the last wizard
+    stopped = ground.machine.run("practice", "stop")
+    assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+    none_left = ground.machine.run("practice", "review", "--approve")
+    assert none_left.returncode == 1, none_left.stdout + none_left.stderr
+    assert "no practice cloud runs" not in none_left.stderr
+    assert "there is no active pull request" in none_left.stderr

@@ -206,6 +206,15 @@ def test_the_image_has_this_code_and_this_model_and_answers(builder: Attendee, p
     assert "(same Project_One)" in actual(builder.look(BUILD), "Commit")
     assert builder.look(BUILD).status is Status.PASSED
 
+    # Another dockerfile, committed or not, is another image
+    recipe = clone(builder) / "Project_One" / "dockerfile"
+    given = recipe.read_text(encoding="utf-8")
+    recipe.write_text(given + "\nLABEL mine=1\n", encoding="utf-8")
+    assert builder.look(BUILD).status is Status.FAILED
+    assert "before dockerfile changed" in actual(builder.look(BUILD), "Commit")
+    recipe.write_text(given, encoding="utf-8")
+    assert builder.look(BUILD).status is Status.PASSED
+
     # Another code, committed or not, is another image
     score = clone(builder) / "Project_One" / "score.py"
     score.write_text(score.read_text(encoding="utf-8") + "\n# Mine\n", encoding="utf-8")
