@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from hol_wizard.practice.process import launch
+
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "hol_wizard")
 
@@ -58,4 +60,4 @@ class Machine:
 def machine(tmp_path: Path) -> Iterator[Machine]:
     made = Machine(tmp_path / "home")
     yield made
-    made.run("practice", "stop")
+    launch.stop(made.home / "state" / "practice")

@@ -36,17 +36,24 @@ class Ground:
 
     machine: Machine
     cloud: PracticeCloud
-    warm: Warm | None = None
-    """What begins the wizards; None: each is begun anew, where processes cannot be copied."""
+    _warm: Warm | None = None
 
     @property
     def ledger_file(self) -> Path:
         return self.machine.home / "state" / "practice" / "default" / "ledger.jsonl"
 
     def start(self, *words: str) -> Process:
-        if self.warm is None:
+        if not hasattr(os, "fork"):
             return self.machine.start("--practice", *words)
-        return self.warm.start(["--practice", *words], self.machine.environment)
+        if self._warm is None:
+            # Not before the first command: many tests of the screen begin none.
+            self._warm = Warm(self.machine.home, self.machine.environment)
+        return self._warm.start(["--practice", *words], self.machine.environment)
+
+    def end(self) -> None:
+        """End what begins the wizards; those that were begun go on."""
+        if self._warm is not None:
+            self._warm.end()
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         process = self.start(*words)
@@ -151,12 +158,11 @@ class Ground:
         log.parent.mkdir(parents=True)
         endpoints = launch.start(state, speed=speed, keep=True, log_exchanges=log)
         cloud = PracticeCloud(state, endpoints, launch.ControlClient(endpoints), log)
-        warm = Warm(log.parent, machine.environment) if hasattr(os, "fork") else None
+        made = cls(machine, cloud)
         try:
-            yield cls(machine, cloud, warm)
+            yield made
         finally:
-            if warm is not None:
-                warm.end()
+            made.end()
         launch.stop(state)
         contracts.assert_valid(cloud.exchanges())
 
