@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import time
 from collections import Counter
@@ -49,6 +50,18 @@ class Ground:
             # Not before the first command: many tests of the screen begin none.
             self._warm = Warm(self.machine.home, self.machine.environment)
         return self._warm.start(["--practice", *words], self.machine.environment)
+
+    def empty(self, speed: float) -> None:
+        """Make machine and cloud as empty as they were at the beginning: no wizard has been here."""
+        self.cloud.control.clear_faults()
+        self.cloud.control.reset()
+        self.cloud.control.settings(speed=speed)
+        self.machine.more.clear()
+        shutil.rmtree(self.machine.home / "config", ignore_errors=True)
+        for name in ("default", "azure"):
+            shutil.rmtree(self.cloud.state / name, ignore_errors=True)
+        (self.cloud.state / "databrickscfg").unlink(missing_ok=True)
+        shutil.rmtree(self.machine.home / "state" / "log", ignore_errors=True)
 
     def end(self) -> None:
         """End what begins the wizards; those that were begun go on."""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,27 @@ if sys.platform == "win32":
 
 from benchmarks.terminal import Terminal
 from tests.end_to_end.conftest import COMMAND, Machine
+from tests.end_to_end.ground import Ground
 
 pytestmark = pytest.mark.slow
 
 WIZARD = " ".join(COMMAND)
 STRICT = "PYTHONIOENCODING=utf-8:strict"
 FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """One practice cloud for all tests of a worker."""
+    with Ground.of(Machine(tmp_path_factory.mktemp("streams") / "home"), speed=600.0) as made:
+        yield made
+
+
+@pytest.fixture
+def at_cloud(running: Ground) -> Machine:
+    """A machine whose practice cloud runs already."""
+    running.empty(600.0)
+    return running.machine
 
 
 def shell(machine: Machine, script: str, code: int) -> str:
@@ -43,43 +59,43 @@ def shell(machine: Machine, script: str, code: int) -> str:
 
 
 @pytest.mark.parametrize("encoding", [STRICT, "PYTHONIOENCODING=ascii:strict", "LC_ALL=C", "PYTHONIOENCODING=latin-1"])
-def test_plain_reads_past_bytes_that_are_not_utf_8(machine: Machine, encoding: str) -> None:
-    said = shell(machine, rf"printf '\xe9\xff\n\xfe\nq\n' | {encoding} {WIZARD} --practice --plain", 0)
+def test_plain_reads_past_bytes_that_are_not_utf_8(at_cloud: Machine, encoding: str) -> None:
+    said = shell(at_cloud, rf"printf '\xe9\xff\n\xfe\nq\n' | {encoding} {WIZARD} --practice --plain", 0)
     assert "Type a number from 0" in said
     assert "Goodbye" in said
 
 
 @pytest.mark.parametrize("stdin", ["<&-", "</dev/null"])
-def test_plain_without_answers_says_goodbye(machine: Machine, stdin: str) -> None:
-    assert "Goodbye" in shell(machine, f"{WIZARD} --practice --plain {stdin}", 0)
+def test_plain_without_answers_says_goodbye(at_cloud: Machine, stdin: str) -> None:
+    assert "Goodbye" in shell(at_cloud, f"{WIZARD} --practice --plain {stdin}", 0)
 
 
 @pytest.mark.parametrize("command", ["solve resource-groups", "teardown"])
 @pytest.mark.parametrize("stdin", ["<&-", "</dev/null", r"< <(printf 'y\xe9\n')"])
-def test_consent_needs_a_terminal(machine: Machine, command: str, stdin: str) -> None:
-    assert "no terminal to ask on" in shell(machine, f"{WIZARD} --practice {command} {stdin}", 2)
+def test_consent_needs_a_terminal(at_cloud: Machine, command: str, stdin: str) -> None:
+    assert "no terminal to ask on" in shell(at_cloud, f"{WIZARD} --practice {command} {stdin}", 2)
 
 
-def test_no_screen_without_input(machine: Machine) -> None:
-    assert "no terminal to show the wizard on" in shell(machine, f"{WIZARD} --practice <&-", 2)
+def test_no_screen_without_input(at_cloud: Machine) -> None:
+    assert "no terminal to show the wizard on" in shell(at_cloud, f"{WIZARD} --practice <&-", 2)
 
 
 @pytest.mark.parametrize("request_", ["<&-", r"< <(printf 'protocol=https\nhost=\xe9\n\n')"])
-def test_git_credential_answers_nothing_to_what_it_cannot_read(machine: Machine, request_: str) -> None:
-    shell(machine, f"{STRICT} {WIZARD} --practice git-credential get {request_}", 0)
+def test_git_credential_answers_nothing_to_what_it_cannot_read(at_cloud: Machine, request_: str) -> None:
+    shell(at_cloud, f"{STRICT} {WIZARD} --practice git-credential get {request_}", 0)
 
 
 @pytest.mark.parametrize("command", ["--practice --plain", "--practice --check set-up", "--version", "--list"])
-def test_a_closed_output_changes_no_exit_code(machine: Machine, command: str) -> None:
+def test_a_closed_output_changes_no_exit_code(at_cloud: Machine, command: str) -> None:
     expected = subprocess.run(
         [*COMMAND, *command.split()],
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        env=machine.environment,
+        env=at_cloud.environment,
         check=False,
     )
-    shell(machine, f"{WIZARD} {command} >&-", expected.returncode)
-    shell(machine, f"{WIZARD} {command} <&- >&- 2>&-", expected.returncode)
+    shell(at_cloud, f"{WIZARD} {command} >&-", expected.returncode)
+    shell(at_cloud, f"{WIZARD} {command} <&- >&- 2>&-", expected.returncode)
 
 
 def test_closed_streams_are_not_given_to_the_next_file(machine: Machine) -> None:
@@ -93,18 +109,18 @@ def test_closed_streams_are_not_given_to_the_next_file(machine: Machine) -> None
     "command", ["--practice --plain", "--practice --check set-up", "--version", "--help", "--list", "practice --help"]
 )
 @pytest.mark.parametrize("buffered", ["PYTHONUNBUFFERED=1", "PYTHONUNBUFFERED="])
-def test_a_full_disk_is_told(machine: Machine, command: str, buffered: str) -> None:
-    assert "tandard output cannot be written" in shell(machine, f"{buffered} {WIZARD} {command} >/dev/full", 2)
+def test_a_full_disk_is_told(at_cloud: Machine, command: str, buffered: str) -> None:
+    assert "tandard output cannot be written" in shell(at_cloud, f"{buffered} {WIZARD} {command} >/dev/full", 2)
 
 
 @pytest.mark.parametrize("command", ["--help", "--practice --plain"])
-def test_a_reader_that_goes_away_ends_it_as_shells_say(machine: Machine, command: str) -> None:
-    shell(machine, f"{WIZARD} {command} | head -0", 141)
+def test_a_reader_that_goes_away_ends_it_as_shells_say(at_cloud: Machine, command: str) -> None:
+    shell(at_cloud, f"{WIZARD} {command} | head -0", 141)
 
 
-def test_a_prompt_reads_past_a_byte_that_is_not_utf_8(machine: Machine) -> None:
+def test_a_prompt_reads_past_a_byte_that_is_not_utf_8(at_cloud: Machine) -> None:
     command = [*COMMAND, "--practice", "solve", "resource-groups"]
-    with Terminal(command, machine.environment, (100, 30)) as terminal:
+    with Terminal(command, at_cloud.environment, (100, 30)) as terminal:
         terminal.wait_for("Continue?", 60)
         terminal.send(b"\xe9\xff\x1b[\xfeA")
         terminal.settle(0.5)
@@ -119,10 +135,10 @@ def test_a_prompt_reads_past_a_byte_that_is_not_utf_8(machine: Machine) -> None:
 @pytest.mark.parametrize("words", [("solve", "resource-groups"), ("--plain",)])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_at_a_question_gives_the_terminal_back(
-    machine: Machine, number: signal.Signals, words: tuple[str, ...], term: str
+    at_cloud: Machine, number: signal.Signals, words: tuple[str, ...], term: str
 ) -> None:
     command = ["env", f"TERM={term}", *COMMAND, "--practice", *words]
-    with Terminal(command, machine.environment, (100, 40)) as terminal:
+    with Terminal(command, at_cloud.environment, (100, 40)) as terminal:
         before = terminal.attributes
         terminal.wait_for(r"Continue\?|Number", 60)
         terminal.settle(0.5)

@@ -22,6 +22,7 @@ if sys.platform == "win32":
 
 from benchmarks.random_keys import play, started_practice_cloud
 from benchmarks.terminal import Terminal
+from tests import contracts
 from tests.end_to_end.conftest import COMMAND, Machine
 from tests.end_to_end.ground import Ground
 
@@ -30,12 +31,22 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 OVERVIEW = r"of \d+ verified"
 SECTION = "About this section"
 PATIENCE = 60.0
+SPEED = 120.0
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """One practice cloud for all tests of a worker: to start one takes longer than most of them."""
+    with Ground.of(Machine(tmp_path_factory.mktemp("terminal") / "home"), speed=SPEED) as made:
+        yield made
 
 
 @pytest.fixture
-def ground(machine: Machine) -> Iterator[Ground]:
-    with Ground.of(machine, speed=120.0) as made:
-        yield made
+def ground(running: Ground) -> Iterator[Ground]:
+    running.empty(SPEED)
+    since = running.cloud.log_size()
+    yield running
+    contracts.assert_valid(running.cloud.exchanges(since))
 
 
 @contextmanager
