@@ -36,7 +36,9 @@ pytestmark = [
 ]
 
 LAB = loader.load()
-TYPED = [section.id for section in LAB.sections[:11]]
+SECTIONS = [section.id for section in LAB.sections]
+PREPARED = 11
+"""So many sections are done by the wizard before a later one is typed: a training and a build take too long here."""
 PLAN = Plan.load()
 
 
@@ -49,7 +51,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
         made.home.mkdir()
         # `az provider register --wait` looks every ten seconds.
         ground.cloud.register_providers()
-        made.take_snapshot(before(TYPED[0]))
+        made.take_snapshot(before(SECTIONS[0]))
         yield made
 
 
@@ -68,15 +70,15 @@ def before(section: str) -> str:
 
 def begin(reader: Reader, section: str) -> None:
     """Bring about what a section begins with."""
-    number = TYPED.index(section)
-    have = max(each for each in range(number + 1) if (reader.kept / before(TYPED[each])).exists())
-    reader.restore_snapshot(before(TYPED[have]))
+    number = min(SECTIONS.index(section), PREPARED)
+    have = max(each for each in range(number + 1) if (reader.kept / before(SECTIONS[each])).exists())
+    reader.restore_snapshot(before(SECTIONS[have]))
     for each in range(have, number):
-        seen = reader.attendee.solve(TYPED[each], inputs={"git_name": "Alex", "git_email": "alex@practice.example"})
+        seen = reader.attendee.solve(SECTIONS[each], inputs={"git_name": "Alex", "git_email": "alex@practice.example"})
         bad = {key: result for key, result in seen.results.items() if result.status is Status.FAILED}
         assert not bad, bad
-        reader.take_snapshot(before(TYPED[each + 1]))
-    reader.begin()
+        reader.take_snapshot(before(SECTIONS[each + 1]))
+    reader.begin(section)
 
 
 @pytest.fixture
@@ -139,10 +141,10 @@ def type_section(section: Section, names: Names, reader: Reader, shell: Shell) -
     return outcome
 
 
-@pytest.mark.parametrize("section", TYPED)
+@pytest.mark.parametrize("section", SECTIONS)
 def test_the_commands_of_a_section_work_as_typed(section: str, at_home: Reader, request: pytest.FixtureRequest) -> None:
     # Before the sign-in, the wizard does not know all names.
-    begin(at_home, section if section != TYPED[0] else TYPED[1])
+    begin(at_home, section if section != SECTIONS[0] else SECTIONS[1])
     names = at_home.names()
     begin(at_home, section)
     outcome = type_section(LAB.section(section), names, at_home, request.getfixturevalue("shell"))

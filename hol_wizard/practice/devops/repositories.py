@@ -306,7 +306,8 @@ class Repositories:
             "REQUEST_METHOD": request.method,
             "QUERY_STRING": urlencode(request.pairs),
             "CONTENT_TYPE": request.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(request.content)),
+            # Without CONTENT_LENGTH it reads to the end of its input. With it, it would wait in a busy loop for the
+            # rest if this server were killed in the middle (`pipe_fixed_length` in git's http-backend.c).
             "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
             "REMOTE_USER": request.who.client,
             "REMOTE_ADDR": "127.0.0.1",

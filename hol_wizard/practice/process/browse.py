@@ -48,11 +48,17 @@ def browse(state: Path, address: str) -> None:
             _sign_in(state, f"{parts.path}?{parts.query}")
         except (launch.LaunchError, OSError, ValueError, http.client.HTTPException) as error:
             _say(f"the sign-in did not work: {error}")
-    elif is_kept(host):
+    elif is_kept(host) or _is_of_cloud(state, parts.netloc):
         _say(f"the practice cloud has no page for {parts.scheme}://{parts.netloc}{parts.path}")
     else:
         variables.leave_shell(os.environ)
         webbrowser.open(address)
+
+
+def _is_of_cloud(state: Path, netloc: str) -> bool:
+    """Return whether an address on this machine is the practice cloud's own, which has no pages."""
+    endpoints = launch.read_endpoints(state) or {}
+    return netloc in {urlsplit(each).netloc for each in endpoints.values() if isinstance(each, str) and "://" in each}
 
 
 def _sign_in(state: Path, target: str) -> None:

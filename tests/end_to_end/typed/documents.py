@@ -119,7 +119,7 @@ class Plan:
         yield from _blocks(f"{section.id}/", section.intro, None, names)
         for step in section.steps:
             if before := self.before.get(step.key):
-                yield from _blocks(step.key, f"```sh\n{before}```\n", self.environment_of(step), names)
+                yield from _blocks(step.key, f"```sh\n{before.strip()}\n```\n", self.environment_of(step), names)
             yield from _blocks(step.key, step.body, self.environment_of(step), names)
 
 

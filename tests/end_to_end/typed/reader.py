@@ -108,9 +108,11 @@ class Reader:
         """Return a block with this person's words in the place of those in capitals."""
         return TO_FILL_IN.sub(lambda found: self.filled_in.get(found[0], found[0]), block.code)
 
-    def begin(self) -> None:
+    def begin(self, section: str) -> None:
         """Know no more than what a person knows who comes to a section."""
-        self.filled_in = {"SOMEBODY@EXAMPLE.COM": seed.CONTRIBUTOR_USER.name}
+        # Who is to review has to be in the project; who is invited is not yet.
+        somebody = seed.ORGANIZER if section == "pull-request" else seed.CONTRIBUTOR_USER
+        self.filled_in = {"SOMEBODY@EXAMPLE.COM": somebody.name}
 
     def prepare(self, step: Step, environment: Environment | None, plan: Plan) -> None:
         """Do with the wizard what the commands of a step need and no command before them has done.
