@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hol_wizard.engine.results import Result
 
 CheckFunction = Callable[[Any], Result]
 WorkFunction = Callable[[Any], None]
+FilesFunction = Callable[[Any], Sequence[Path]]
+"""Returns the files on this machine that a check reads, by the lab's names; it only makes paths, and opens nothing."""
 
 
 WORK_DEADLINE = 1800.0
@@ -78,6 +81,8 @@ class Check:
     run: CheckFunction
     deadline: float
     """Seconds after which the runner gives up waiting and reports UNKNOWN."""
+    files: FilesFunction | None = None
+    """The files on this machine that it reads; a screen runs it again when one of them is saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +138,16 @@ def _name(function: Callable[..., Any]) -> str:
     return f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
 
 
-def check(deadline: float = 20.0) -> Callable[[CheckFunction], CheckFunction]:
+def check(deadline: float = 20.0, *, files: FilesFunction | None = None) -> Callable[[CheckFunction], CheckFunction]:
     """Register a check under `module.function`.
 
     Args:
         deadline: Seconds after which the runner stops waiting for it.
+        files: Returns the files on this machine that it reads, by the lab's names.
     """
 
     def register(function: CheckFunction) -> CheckFunction:
-        CHECKS[_name(function)] = Check(_name(function), function, deadline)
+        CHECKS[_name(function)] = Check(_name(function), function, deadline, files)
         return function
 
     return register

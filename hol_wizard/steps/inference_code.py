@@ -9,6 +9,7 @@ from hol_wizard.engine import ownership
 from hol_wizard.engine.registry import Change, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import ConflictError, NotFoundError
+from hol_wizard.lab.names import Names
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import branches, required_repository
 from hol_wizard.resources.local_clone import LocalClone, required_clone
@@ -118,7 +119,11 @@ def _read(context: StepContext) -> tuple[Path, list[UnitTest]]:
         ) from error
 
 
-@check(deadline=20)
+def _test_files(names: Names) -> Sequence[Path]:
+    return (Path(names.clone_folder) / TEST_FILE,)
+
+
+@check(deadline=20, files=_test_files)
 def has_own_test(context: StepContext) -> Result:
     """Check whether the test file has one test more than the starter's, which asserts something about the model.
 

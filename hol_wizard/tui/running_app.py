@@ -86,12 +86,13 @@ class RunningApp(GuardedApp):
         self.start_check(None, "Checking the lab", reason)
 
     def refresh_section(self, section: Section) -> None:
-        """Check those of a section's steps whose last check is old."""
+        """Check those of a section's steps whose last check is old, or which read files on this machine."""
         now = time.monotonic()
         old = [
             target
             for target in self.board.section_targets(section)
-            if target.step.check and now - (self.board.standings[target.key].checked_at or -1e9) > STALE_AFTER
+            if target.step.check
+            and (now - (self.board.standings[target.key].checked_at or -1e9) > STALE_AFTER or self.wizard.files(target))
         ]
         self.start_check(old, f"Checking section {section.number}", Reason.REFRESH)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from typing import ClassVar
 
-from textual import getters
+from textual import getters, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -21,6 +21,9 @@ from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.commands import Place, bindings_of
 from hol_wizard.tui.guide_text import code_blocks, guide_text, hints_content, is_command
 from hol_wizard.tui.result_text import addresses, clock, next_line, result_content, section_content
+from hol_wizard.tui.runs import Reason
+from hol_wizard.tui.saved_files import SavedFiles
+from hol_wizard.tui.threads import aside
 from hol_wizard.tui.widgets.coverage_bar import report_content
 from hol_wizard.tui.widgets.head_bar import HeadBar, bar
 from hol_wizard.tui.widgets.key_bar import KeyBar
@@ -31,6 +34,8 @@ from hol_wizard.tui.widgets.rows import Rows
 
 SETTLED_AFTER = 0.2
 """Seconds for which a step must stay selected before its guide is laid out."""
+LOOK_EVERY = 2.0
+"""Seconds between two looks at the files that the section's checks read."""
 
 ABOUT = "about"
 """Row that shows the section's introduction."""
@@ -70,6 +75,10 @@ class SectionScreen(BoardScreen):
         self._pane = "guide"
         self._shown_text = ""
         self._shown_key = ""
+        self._saved = SavedFiles()
+        self._looking = False
+        self._due: set[str] = set()
+        """Steps whose files were saved, and which are not checked again yet."""
 
     def compose(self) -> ComposeResult:
         """Lay out the screen."""
@@ -99,6 +108,10 @@ class SectionScreen(BoardScreen):
         self.watch(self.guide, "scroll_y", self._scrolled, init=False)
         self._show_guide()
         self.board_changed(frozenset())
+        reading = [target for target in self._targets.values() if self.wizard_app.wizard.files(target)]
+        if reading:
+            self._look_at_files(reading)
+            self.set_interval(LOOK_EVERY, lambda: self._may_look(reading))
 
     # Selection
 
@@ -285,6 +298,29 @@ class SectionScreen(BoardScreen):
     def on_prose_link_clicked(self, event: Prose.LinkClicked) -> None:
         """Open a link of the guide in the browser."""
         self.wizard_app.flow(flows.open_address(self.wizard_app, event.href), flows.BROWSER)
+
+    # Files
+
+    def _may_look(self, targets: Sequence[Target]) -> None:
+        """Look at the files of these steps, if the section is on the screen and nothing is running."""
+        # A look may block, for example at a folder in the network: there is at most one.
+        if self.is_current and not self._looking and not self.wizard_app.runs:
+            self._look_at_files(targets)
+
+    @work(exit_on_error=False)
+    async def _look_at_files(self, targets: Sequence[Target]) -> None:
+        """Check the steps again whose files were saved."""
+        app = self.wizard_app
+        self._looking = True
+        try:
+            files = {target.key: app.wizard.files(target) for target in targets}
+            self._due.update(await aside(lambda: self._saved.look(files), "files"))
+        finally:
+            self._looking = False
+        if self._due and self.is_current and not app.runs and not app.leaving:
+            due = [target for target in targets if target.key in self._due]
+            self._due.clear()
+            app.start_check(due, "Checking what was saved", Reason.REFRESH)
 
     # Commands
 

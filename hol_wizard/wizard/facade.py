@@ -13,7 +13,7 @@ from hol_wizard.engine.confirmations import Confirmations
 from hol_wizard.engine.events import Event
 from hol_wizard.engine.ledger import Ledger
 from hol_wizard.engine.progress import Progress
-from hol_wizard.engine.registry import Action
+from hol_wizard.engine.registry import CHECKS, Action
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.lab import loader, select
 from hol_wizard.lab.inputs import INPUTS
@@ -194,6 +194,11 @@ class Wizard:
     def portal_url(self, target: Target) -> str:
         """Return the portal's address for the step's resource; an empty string if there is none."""
         return self.wording.portal_url(target)
+
+    def files(self, target: Target) -> tuple[Path, ...]:
+        """Return the files on this machine that the step's check reads, whether they exist or not."""
+        check = CHECKS.get(target.step.check)
+        return tuple(check.files(self.names)) if check is not None and check.files is not None else ()
 
     def input_problem(self, name: str, value: str) -> str:
         """Return what is wrong with a value for an input, or an empty string."""
