@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from hol_wizard.engine import ownership
 from hol_wizard.engine.read_cache import ReadCache
-from hol_wizard.engine.registry import Change, Offer, check, offers, solve, undo
+from hol_wizard.engine.registry import Change, Marked, Offer, check, offers, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, SignInError
 from hol_wizard.lab.inputs import addresses
@@ -178,10 +178,14 @@ def _made(context: StepContext) -> list[LabPullRequest]:
     return [LabPullRequest.of_id(context, each) for each in context.ledger.made_by(context.target, KIND)]
 
 
-@undo(
-    plan=lambda context: [change for each in _made(context) for change in ownership.plan_undo(each)],
-    marked=lambda context: ownership.marked(_pull_request(context)) if repository(context) is not None else (),
-)
+def _marked(context: StepContext) -> Sequence[Marked]:
+    """Return the marked pull request; without an organization there is none."""
+    if not context.profile.choices.devops_organization or repository(context) is None:
+        return ()
+    return ownership.marked(_pull_request(context))
+
+
+@undo(plan=lambda context: [change for each in _made(context) for change in ownership.plan_undo(each)], marked=_marked)
 def abandon(context: StepContext) -> None:
     """Abandon the pull request if this wizard created it and it is still active; a merge is never taken back."""
     ownership.undo_all(_made(context))

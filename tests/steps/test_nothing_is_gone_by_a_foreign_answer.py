@@ -154,6 +154,7 @@ ELSEWHERE = {
     "train": "a run needs the runtime of a practice cluster: tests/steps/test_train.py and the contract of ownership",
     "inference-code": "a text in the clone: no service is asked",
     "build-container": "an image of the engine on this machine, and texts in the clone: no service is asked",
+    "test-container": "an image of the engine on this machine, and results in the clone: no service is asked",
 }
 """Sections with undos that are tested elsewhere, and why."""
 
