@@ -36,7 +36,7 @@ def read_values(text: str) -> dict[str, str]:
 
 
 def image_name(context: StepContext) -> str:
-    """Return what the local build calls its image: with the tag that the settings file names, else `local`."""
+    """Return the name of the local build's image: with the tag in the settings file, else `local`."""
     try:
         text = Path(context.names.clone_folder, FILE).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
@@ -46,18 +46,18 @@ def image_name(context: StepContext) -> str:
 
 @dataclass(frozen=True)
 class BuildSettings(Resource[str]):
-    """The text of the file; the comment on its first line names the lab."""
+    """The content of the file; the comment on its first line names the lab."""
 
     context: StepContext
     folder: str
-    """Of the reader's clone."""
+    """The reader's clone."""
     kind = "Build settings"
     name = "settings.env"
     mark = "comment on its first line"
 
     @property
     def id(self) -> str:
-        """Return its id in the ledger."""
+        """Return its ID in the ledger."""
         return f"this-machine/{self._path}"
 
     @property
@@ -76,12 +76,12 @@ class BuildSettings(Resource[str]):
 
     @property
     def usually(self) -> float:
-        """Return the seconds that it takes."""
+        """Return the usual duration in seconds."""
         return 1.0
 
     @property
     def wanted(self) -> Mapping[str, str]:
-        """The settings that must be there."""
+        """The settings that are required."""
         names = self.context.names
         dev = names.of(Environment.DEV)
         return {
@@ -101,11 +101,11 @@ class BuildSettings(Resource[str]):
 
     @property
     def _text(self) -> str:
-        """What the wizard writes."""
+        """The content that the wizard writes."""
         example = (files("hol_wizard") / "starter" / EXAMPLE).read_text(encoding="utf-8")
         return self._comment + with_values(example, self.wanted)
 
-    # Looking
+    # Reading
 
     def find(self, reads: ReadCache) -> str | None:
         """Return the file's text.
@@ -145,29 +145,29 @@ class BuildSettings(Resource[str]):
     # Writing
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Write the file as the example has it, with the reader's values."""
+        """Write the example file with the reader's values."""
         del begun
         self._rewrite(None, self._text)
         return ""
 
     def changeable(self, found: str, *, ours: bool) -> bool:
-        """Return whether it is the wizard's, or nothing but empty settings would be filled in."""
+        """Return whether the file is the wizard's, or only empty settings would be filled in."""
         values = read_values(found)
         return ours or not any(values.get(each.what) for each in self.expectations(found) if not each.met)
 
     def change(self, found: str) -> None:
-        """Set the lines that are wrong; the others stay."""
+        """Correct the lines that are wrong; the others stay."""
         wrong = {each.what: each.expected for each in self.expectations(found) if not each.met}
         self._rewrite(found, with_values(found, wrong))
 
     def remedy(self, found: str) -> str:
-        """Return what to do about values of somebody's own."""
+        """Return what to do about values that the user has entered."""
         if self.changeable(found, ours=owns(self, found)):
             return "Enter the values by hand as described, or <solve>."
         return f"Correct these lines in {self._path}, or delete the file and <solve>."
 
     def stays(self, found: str) -> str:
-        """Return whether somebody has worked on it."""
+        """Return whether the user has changed it."""
         return "" if found == self._text else "you have changed it"
 
     def delete(self, found: str) -> None:
@@ -192,9 +192,9 @@ class BuildSettings(Resource[str]):
 
 
 def other_cloud(endpoints: Endpoints) -> dict[str, str]:
-    """Return the settings that are needed in other clouds than Azure's public one.
+    """Return the settings for clouds other than Azure's public one.
 
-    A cloud on this machine is reached under the public cloud's names, in a shell that is prepared for it.
+    A cloud on this machine uses the public cloud's names, in a shell that is prepared for it.
     """
     address = endpoints.known_as(endpoints.resource_manager)
     if address == Endpoints.of_cloud("azure").resource_manager:
@@ -203,7 +203,7 @@ def other_cloud(endpoints: Endpoints) -> dict[str, str]:
 
 
 def with_values(text: str, values: Mapping[str, str]) -> str:
-    """Return the text of a settings file with these values: in the lines that are there, else at its end."""
+    """Return the text of a settings file with these values: in the existing lines, else at the end."""
     left = dict(values)
     lines = []
     for line in text.splitlines():

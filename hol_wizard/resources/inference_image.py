@@ -31,17 +31,17 @@ from hol_wizard.services.containers.workbench import (
 from hol_wizard.services.machine_learning import ModelVersion
 
 _SHORT: Final = 10
-"""Digits of a commit that are shown."""
+"""Number of digits of a commit that are shown."""
 _DIRTY: Final = "-dirty"
 ASSETS: Final = "assets/"
 COPIED: Final = ("requirements.txt", "score.py", "server.py", "inference_code")
-"""What the starter's dockerfile copies besides the model."""
+"""The files that the starter's dockerfile copies besides the model."""
 _RECIPE: Final = ("dockerfile", ".dockerignore")
 """What decides how an image is built, and is not in it."""
 
 
 def own_model(context: StepContext) -> ModelVersion:
-    """Return the newest version of the model that the reader has registered in dev; one run shares the read.
+    """Return the newest version of the model that the reader has registered in dev; it is read once per run.
 
     Raises:
         NotFoundError: There is none.
@@ -62,10 +62,10 @@ def own_model(context: StepContext) -> ModelVersion:
 
 @dataclass(frozen=True)
 class InferenceImage(Resource[Image]):
-    """The image under the name that the build gives it; a label has the lab's id.
+    """The image with the name that the build gives it; a label has the lab's ID.
 
-    It fits if it was built from the clone as it is now and from the newest model: its labels say so, and the files in
-    it are compared.
+    It matches if it was built from the clone in its current state and from the newest model: the labels and the files
+    in it are compared.
     """
 
     context: StepContext
@@ -84,22 +84,22 @@ class InferenceImage(Resource[Image]):
 
     @property
     def where(self) -> str:
-        """Return that it is on this machine."""
+        """Say that it is on this machine."""
         return "this machine"
 
     @property
     def cost(self) -> str:
-        """Return what it takes of the disk."""
+        """Return how much disk space it needs."""
         return "free; about half a gigabyte of your disk"
 
     @property
     def usually(self) -> float:
-        """Return the seconds that it takes."""
+        """Return the usual duration in seconds."""
         return BUILD_USUALLY
 
     @property
     def note(self) -> str:
-        """Return from what it is built, and whether without a container."""
+        """Return what it is built from, and whether without a container."""
         return "; ".join(filter(None, (f"from {self.folder / PROJECT}", self.workbench.note)))
 
     @property
@@ -109,10 +109,10 @@ class InferenceImage(Resource[Image]):
 
     @cached_property
     def workbench(self) -> Workbench:
-        """Where it is built; asked once for each resource."""
+        """The workbench where it is built; determined once per resource."""
         return self.context.services.workbench()
 
-    # Looking
+    # Reading
 
     def find(self, reads: ReadCache) -> Image | None:
         """Return it."""
@@ -120,16 +120,16 @@ class InferenceImage(Resource[Image]):
         return self.workbench.image(self.folder, self.name)
 
     def marked(self, found: Image, noted: str | None) -> bool:
-        """Return whether its label has the lab's id."""
+        """Return whether its label has the lab's ID."""
         del noted
         return self.context.is_lab_id(found.labels.get(LAB_LABEL))
 
     def identity(self, found: Image) -> str:
-        """Return its digest: a build by hand makes another one."""
+        """Return its digest, which a build by hand changes."""
         return found.id
 
     def expectations(self, found: Image) -> Sequence[Expectation]:
-        """Return whether commit, files and model are those of today."""
+        """Return whether commit, files and model are current."""
         there = self._files(found)
         return (self._commit(found), self._code(there), *self._model(found, there))
 
@@ -154,7 +154,7 @@ class InferenceImage(Resource[Image]):
         return Expectation("Commit", here[:_SHORT], shown, met=same)
 
     def _code(self, there: Mapping[str, str]) -> Expectation:
-        """Compare what is in the image with the clone as it is, also with what is not committed."""
+        """Compare the files in the image with those in the clone, including uncommitted changes."""
         here = digests(self.folder / PROJECT)
         wanted = {path for path in here if path.split("/", 1)[0] in COPIED}
         code = {path for path in there if not path.startswith(ASSETS)}
@@ -171,7 +171,7 @@ class InferenceImage(Resource[Image]):
             workspace = machine_learning.workspace(replace(self.context, environment=Environment.DEV)).id
             wanted = self.context.services.machine_learning.digests(workspace, model)
         except AccessDeniedError:
-            # Who may build may read them; whoever only looks can do without.
+            # An account that may build may read them; a mere check does without.
             return (version,)
         different = [name for name, digest in wanted.items() if there.get(f"{ASSETS}{name}") != digest]
         actual = f"different: {', '.join(different)}" if different else ", ".join(sorted(wanted))
@@ -196,28 +196,28 @@ class InferenceImage(Resource[Image]):
         return found.id if found is not None else ""
 
     def access(self) -> Mapping[str, str]:
-        """Return the variables by which the build reaches the model."""
+        """Return the variables with which the build downloads the model."""
         dev = replace(self.context, environment=Environment.DEV)
         services = self.context.services
         blobs = services.machine_learning.blob_address(machine_learning.workspace(dev).id)
         return services.program_access(blobs)
 
     def changeable(self, found: Image, *, ours: bool) -> bool:
-        """Return whether it can be built again: only if nobody else built it."""
+        """Return whether it can be built again: only if the wizard built it."""
         del found
         return ours
 
     def difference(self, found: Image) -> str:
-        """Return that it is built again."""
+        """Say that it is built again."""
         return "; ".join(filter(None, (f"built again: {super().difference(found)}", self.workbench.note)))
 
     def change(self, found: Image) -> None:
-        """Build it again; the name moves on to the new one."""
+        """Build it again; the new image gets the name."""
         del found
         self.create(lambda address: None)
 
     def remedy(self, found: Image) -> str:
-        """Return what to do about one of another commit or model."""
+        """Return what to do about an image of another commit or model."""
         if owns(self, found):
             return "To build it again, <solve>."
         return f"Build it again by hand, or remove it (docker image rm {self.name}) and <solve>."
@@ -225,5 +225,5 @@ class InferenceImage(Resource[Image]):
     # Removing
 
     def delete(self, found: Image) -> None:
-        """Remove it, with those that this lab built before it and that have no name any more."""
+        """Remove it, and the earlier, now unnamed images of this lab."""
         self.workbench.remove(self.folder, found, self.context.lab_id)

@@ -1,4 +1,4 @@
-"""Which tests are the attendee's own: those that the starter does not contain."""
+"""Finds the attendee's own tests: those that the starter does not contain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def starter_tests() -> list[UnitTest]:
 
 
 def own_tests(found: Sequence[UnitTest]) -> list[UnitTest]:
-    """Return those that did not come with the starter; the starter's own stays its own if somebody has changed it."""
+    """Return those that are not from the starter; a changed test of the starter still counts as the starter's."""
     starters = starter_tests()
     names, bodies = {each.name for each in starters}, {each.body for each in starters}
     return [each for each in found if each.name not in names and each.body not in bodies]

@@ -1,4 +1,4 @@
-"""The results of the attendee's tests: a folder in the clone that a run of the tests in the image leaves."""
+"""The results of the attendee's tests: a folder in the clone that a test run in the image writes."""
 
 from __future__ import annotations
 
@@ -37,48 +37,51 @@ from hol_wizard.test_results.report import TESTS_FILE, RunReport, compared, read
 logger = logging.getLogger(__name__)
 
 RECORD: Final = "tested.json"
-"""In the folder of the results: which image was tested, and with which tests; `run_tests.py` writes it."""
+"""File in the results folder that says which image was tested, with which tests; `run_tests.py` writes it."""
 MADE: Final = ".made-by-runtests"
-"""In the folder of the results: which of its files a run has left there; `run_tests.py` writes it."""
+"""File in the results folder that lists the files that a run wrote; `run_tests.py` writes it."""
 _SHORT: Final = 12
-"""Characters of an id or a commit that are shown."""
+"""Number of characters of an ID or a commit that are shown."""
 _SHOWN: Final = 5
-"""Tests that are named, of those that did not pass."""
+"""Maximum number of failed tests that a message names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a run says of itself; empty where it says nothing."""
+    """The record that a run has written; empty values are unknown."""
 
     image_id: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     """The labels of the tested image."""
     tests: Mapping[str, str] = field(default_factory=dict)
-    """The digest of each file with tests, by its name."""
+    """The digest of each file with tests, by name."""
     lab: str = ""
-    """The wizard's mark; empty: the attendee has run them."""
+    """The wizard's mark; empty: the attendee ran the tests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is in the folder."""
+    """The contents of the folder."""
 
     record: Record
     report: RunReport
     strange: tuple[str, ...]
-    """Files that no run has left there."""
+    """Files that no run wrote."""
 
 
 @dataclass(frozen=True)
 class TestRun(Resource[Found]):
-    """The results, and the image that the tests ran in. They fit if they are of the inference image and all passed."""
+    """The results, and the image that the tests ran in.
+
+    They match if they are of the inference image and all tests passed.
+    """
 
     __test__ = False
-    """pytest would collect it by its name."""
+    """Otherwise pytest would collect this class because of its name."""
     context: StepContext
     bench: Workbench
     clone: Path
-    """Top of the attendee's clone."""
+    """The top folder of the attendee's clone."""
     image: Image | None
     """The inference image; None: there is none."""
     kind = "Test results"
@@ -92,7 +95,7 @@ class TestRun(Resource[Found]):
 
     @property
     def id(self) -> str:
-        """Return its id in the ledger."""
+        """Return its ID in the ledger."""
         return f"this-machine/{self.folder}"
 
     @property
@@ -107,18 +110,18 @@ class TestRun(Resource[Found]):
 
     @property
     def usually(self) -> float:
-        """Return the seconds that it takes."""
+        """Return the usual duration in seconds."""
         return TESTS_USUALLY
 
     @property
     def note(self) -> str:
-        """Return what else comes with it."""
+        """Return what else is created."""
         return self.bench.note or f"in the image {TEST_IMAGE}, which is built from the inference image"
 
-    # Looking
+    # Reading
 
     def find(self, reads: ReadCache) -> Found | None:
-        """Return what a run has left, or None."""
+        """Return the results of a run, or None."""
         del reads
         if not any((self.folder / each).exists() for each in (RECORD, TESTS_FILE)):
             return None
@@ -142,7 +145,7 @@ class TestRun(Resource[Found]):
         return bool(found.record.lab) and self.context.is_lab_id(found.record.lab)
 
     def expectations(self, found: Found) -> Sequence[Expectation]:
-        """Return of which image they are, whether the tests are those in the clone, and which did not pass."""
+        """Return which image was tested, whether the tests are those in the clone, and which did not pass."""
         wanted = self.image.id if self.image is not None else ""
         recorded = found.record.image_id
         seen = [Expectation("Tested image", _short(wanted), _tested(recorded, wanted), met=recorded == wanted)]
@@ -176,7 +179,7 @@ class TestRun(Resource[Found]):
             yield Expectation(f"Your test {test.name}", "passed", actual, bool(ran) and worst is None)
 
     def _tests(self) -> dict[str, str]:
-        """Return the digests of the files with tests, as `run_tests.py` takes them."""
+        """Return the digests of the files with tests, as `run_tests.py` computes them."""
         found = {}
         for file in sorted((self.clone / TESTS).glob("test_*.py")):
             try:
@@ -188,22 +191,22 @@ class TestRun(Resource[Found]):
     # Running
 
     def create(self, begun: Callable[[str], None]) -> str:
-        """Run the tests; that some fail is a result, too."""
+        """Run the tests; failed tests are a valid result."""
         del begun
         self._run(self.context.lab_id)
         return ""
 
     def changeable(self, found: Found, *, ours: bool) -> bool:
-        """Return that the tests can be run again: a run replaces only what a run has left."""
+        """Say that the tests can be run again: a run replaces only files of an earlier run."""
         del ours
         return not found.strange
 
     def change(self, found: Found) -> None:
-        """Run the tests again; results of the attendee's stay theirs."""
+        """Run the tests again; results of the attendee's own runs keep no mark."""
         self._run(self.context.lab_id if owns(self, found) else "")
 
     def difference(self, found: Found) -> str:
-        """Return that they run again."""
+        """Say that they run again."""
         return f"the tests run again: {self._reason(found)}"
 
     def _run(self, lab: str) -> None:
@@ -214,16 +217,16 @@ class TestRun(Resource[Found]):
             self.context.reporter.say("Not all tests have passed.")
 
     def foreign(self, found: Found) -> Sequence[str]:
-        """Return the files that no run has left there."""
+        """Return the files that no run wrote."""
         return found.strange
 
     def contents(self, found: Found) -> str:
-        """Return what goes with them."""
+        """Return what is removed with them."""
         del found
         return "" if self.bench.note else f"with the image {TEST_IMAGE}"
 
     def delete(self, found: Found) -> None:
-        """Remove what the run has left, and the image that it has built."""
+        """Remove the files of the run, and the image that it built."""
         self.bench.remove_tests(self.clone, self.context.lab_id)
         try:
             for name in (*_made(self.folder), MADE):
@@ -236,10 +239,10 @@ class TestRun(Resource[Found]):
                 f"{self.folder} cannot be removed: {error}.", "Look at the permissions, or remove it yourself."
             ) from error
 
-    # Its texts
+    # Messages
 
     def absence(self) -> Result:
-        """Return that the tests have not run."""
+        """Say that the tests have not run."""
         return Result(
             Status.FAILED,
             "The tests have not run in the image yet.",
@@ -248,7 +251,7 @@ class TestRun(Resource[Found]):
         )
 
     def result(self, found: Found) -> Result:
-        """Return how the tests stand."""
+        """Return the outcome of the tests."""
         results, coverage = found.report.results, found.report.coverage
         covered = f"; coverage {coverage.percent}, {compared(coverage.rate)}" if coverage is not None else ""
         return judge(
@@ -259,7 +262,7 @@ class TestRun(Resource[Found]):
         )
 
     def _reason(self, found: Found) -> str:
-        """Return why they do not fit, in words."""
+        """Return in words why they do not match."""
         record, results = found.record, found.report.results
         wanted = self.image.id if self.image is not None else ""
         if found.report.problems or results is None:
@@ -293,13 +296,13 @@ class TestRun(Resource[Found]):
 
 
 def _is_of(case: Case, test: UnitTest) -> bool:
-    """Return whether a case in the results is a test of the attendee's file; a parametrized one has several."""
+    """Return whether a case in the results belongs to the attendee's test; a parametrized test has several cases."""
     module = Path(TEST_FILE).stem
     return f".{case.group}.{case.name.partition('[')[0]}".endswith(f".{module}.{test.name}")
 
 
 def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """Return which files with tests have changed since they ran; empty: none."""
+    """Return which files with tests have changed since the run; empty: none."""
     names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
     return f"changed since: {', '.join(names)}" if before and names else ""
 
@@ -315,7 +318,7 @@ def _short(digest: str) -> str:
 
 
 def _record(path: Path) -> Record:
-    """Return the record of a run; one that cannot be read says nothing, so the tests are run again."""
+    """Return the record of a run; one that cannot be read counts as empty, so that the tests run again."""
     try:
         about: Any = json.loads(path.read_text(encoding="utf-8"))
         marks = _words(about.get("marks"))

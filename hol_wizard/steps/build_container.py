@@ -1,4 +1,4 @@
-"""Section build-container: the image of the inference container is built on this machine, and answers."""
+"""Section build-container: the image of the inference container is built on this machine and tried."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hol_wizard.services.containers.workbench import (
 )
 
 _ANSWERS_IN: Final = 60.0
-"""Seconds for which a started container is asked; 7 measured on two cores."""
+"""Timeout for the response of a started container; 7 seconds measured on two cores."""
 _PICKLED: Final = ("model.pkl", "x_scaler.pkl", "y_scaler.pkl")
 _ANSWER: Final = "estimated_wages"
 
@@ -38,13 +38,13 @@ def _settings(context: StepContext) -> BuildSettings:
 
 @check(deadline=20)
 def settings_are_set(context: StepContext) -> Result:
-    """Check whether the settings file has the values of this lab."""
+    """Check that the settings file has the values of this lab."""
     return ownership.check(_settings(context))
 
 
 @solve(plan=lambda context: ownership.plan(_settings(context)))
 def write_settings(context: StepContext) -> None:
-    """Write the settings file, or fill in what it lacks.
+    """Write the settings file, or fill in missing values.
 
     Raises:
         ConflictError: It has other values, and the wizard did not write it.
@@ -67,7 +67,7 @@ def remove_settings(context: StepContext) -> None:
 
 @check(deadline=120)
 def is_built(context: StepContext) -> Result:
-    """Check whether the image was built from this clone and this model, and answers a request."""
+    """Check that the image was built from this clone and this model, and that it responds to a request."""
     image = InferenceImage(context)
     result = ownership.check(image)
     if result.status is not Status.PASSED:
@@ -99,10 +99,10 @@ def is_built(context: StepContext) -> Result:
 
 @solve(plan=lambda context: ownership.plan(InferenceImage(context)), deadline=LONG_WORK_DEADLINE)
 def build(context: StepContext) -> None:
-    """Build the image as the starter's build does, with its output as it comes.
+    """Build the image with the starter's build, and show its output live.
 
     Raises:
-        StoppedError: The person asked to stop.
+        StoppedError: The user stopped it.
         WizardError: It failed, with the cause and what to do.
     """
     ownership.solve(InferenceImage(context))
@@ -127,7 +127,7 @@ def remove_image(context: StepContext) -> None:
 
 @check(deadline=60)
 def names_the_image(context: StepContext) -> Result:
-    """Check whether `artifacts.json` names the image and its model, and whether the model's files are in the image."""
+    """Check that `artifacts.json` names the image and its model, and that the model's files are in the image."""
     image = InferenceImage(context)
     found = image.find(context.reads)
     if found is None:

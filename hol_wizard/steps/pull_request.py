@@ -25,9 +25,9 @@ from hol_wizard.services.devops.repositories import Repository
 
 KIND: Final = LabPullRequest.kind
 _LOOK_AGAIN: Final = 10.0
-"""Seconds between two looks at a review."""
+"""Seconds between two checks of a review."""
 _MERGE_SECONDS: Final = 300.0
-"""Seconds after which a merge that is still going on is left to Azure DevOps."""
+"""Seconds after which the wizard stops waiting for a merge in progress."""
 _LONGEST_COMMENT: Final = 120
 _BEING_MERGED: Final = frozenset({"", "notSet", "queued"})
 _POLICY_WORDS: Final = {
@@ -85,7 +85,7 @@ def _page(context: StepContext, number: int) -> str:
 
 @offers("reviewers")
 def people_of_the_project(context: StepContext) -> list[Offer]:
-    """Return the people of the project who can review, without the one who asks.
+    """Return the people of the project who can review, except the user.
 
     Raises:
         WizardError: Azure DevOps does not list them.
@@ -102,7 +102,7 @@ def people_of_the_project(context: StepContext) -> list[Offer]:
 
 @check(deadline=30)
 def is_created(context: StepContext) -> Result:
-    """Check whether there is a pull request from the reader's branch that can be reviewed, or that is completed."""
+    """Check that a pull request from the reader's branch can be reviewed or is completed."""
     wanted = _pull_request(context)
     result = ownership.check(wanted)
     found = wanted.find(context.reads)
@@ -113,7 +113,7 @@ def is_created(context: StepContext) -> Result:
 
 
 def _description(context: StepContext) -> str:
-    """Return the description: the reader's, else their commits."""
+    """Return the description: the reader's, else a list of their commits."""
     if given := _value(context, "pull_request_description"):
         return given
     try:
@@ -128,7 +128,7 @@ def _plan_creation(context: StepContext) -> Sequence[Change]:
     try:
         return ownership.plan(_pull_request(context))
     except (SignInError, NotFoundError, AccessDeniedError):
-        # The repository and the branch come before it.
+        # The repository and the branch are created first.
         main = context.names.default_branch
         later = LabPullRequest(context, "", "", context.names.branch, main, _title(context)).creation()
         return (replace(later, resource=""),)
@@ -136,10 +136,10 @@ def _plan_creation(context: StepContext) -> Sequence[Change]:
 
 @solve(plan=_plan_creation)
 def create(context: StepContext) -> None:
-    """Create the pull request, or use the active one that is there, and ask the reviewers.
+    """Create the pull request, or use the active one, and add the reviewers.
 
     Raises:
-        ConflictError: There is a draft of somebody else's, or the branch has nothing to merge.
+        ConflictError: There is somebody else's draft, or the branch has nothing to merge.
         NotFoundError: There is no repository, or a reviewer is not in the organization.
         AccessDeniedError: The account may not contribute to pull requests.
     """
@@ -154,10 +154,10 @@ def create(context: StepContext) -> None:
 
 
 def _require_commits(context: StepContext, wanted: LabPullRequest) -> None:
-    """Refuse to propose a branch that has nothing of its own.
+    """Refuse a branch without commits of its own.
 
     Raises:
-        ConflictError: It has not, or it is not in Azure DevOps.
+        ConflictError: It has none, or it is not in Azure DevOps.
     """
     known = branches(context, _found_repository(context))
     apart = wanted.client.distance(
@@ -187,7 +187,7 @@ def _marked(context: StepContext) -> Sequence[Marked]:
 
 @undo(plan=lambda context: [change for each in _made(context) for change in ownership.plan_undo(each)], marked=_marked)
 def abandon(context: StepContext) -> None:
-    """Abandon the pull request if this wizard created it and it is still active; a merge is never taken back."""
+    """Abandon the pull request if this wizard created it and it is still active; a merge is never reverted."""
     ownership.undo_all(_made(context))
 
 
@@ -195,7 +195,7 @@ def abandon(context: StepContext) -> None:
 
 
 def _required(context: StepContext, reads: ReadCache | None = None) -> tuple[LabPullRequest, PullRequest]:
-    """Return the pull request and what the service says of it.
+    """Return the pull request with its votes, comments and policies.
 
     Raises:
         NotFoundError: There is none.
@@ -223,7 +223,7 @@ def _discussions(context: StepContext, wanted: LabPullRequest, pull: PullRequest
 
 @check(deadline=30)
 def is_approved(context: StepContext) -> Result:
-    """Check whether another person has approved, and nobody objects; a review that goes on is waited for."""
+    """Check that another person has approved and nobody objects; wait for a review in progress."""
     wanted, pull = _required(context)
     others = pull.approvers(without={pull.creator.id})
     against = [each for each in pull.reviewers if each.objects]
@@ -290,7 +290,7 @@ def _first_words(comments: Sequence[Discussion]) -> str:
 def _waiting_for(
     pull: PullRequest, is_approved_by_others: bool, policies: Sequence[PolicyEvaluation]
 ) -> tuple[str, str]:
-    """Return what a review waits for, and what to do."""
+    """Return what a review is waiting for, and what to do."""
     if is_approved_by_others:
         unmet = next(each.name for each in policies if not each.is_met)
         return (
@@ -313,7 +313,7 @@ def _waiting_for(
 
 @check(deadline=30)
 def is_completed(context: StepContext) -> Result:
-    """Check whether the change is merged into the default branch, after another person's approval."""
+    """Check that the change was merged into the default branch after another person's approval."""
     wanted, pull = _required(context)
     if pull.status != "completed":
         return _not_completed(context, wanted, pull)
@@ -366,7 +366,7 @@ def _not_completed(context: StepContext, wanted: LabPullRequest, pull: PullReque
 
 
 def _trouble(context: StepContext, wanted: LabPullRequest, pull: PullRequest) -> ServiceError | None:
-    """Return why a pull request cannot be merged as it is, or None."""
+    """Return why a pull request cannot be merged in its current state, or None."""
     if pull.is_draft:
         return ConflictError(
             f"Pull request {pull.id} is a draft: it can neither be approved nor completed.",
@@ -406,9 +406,9 @@ def _plan_completion(context: StepContext) -> Sequence[Change]:
 
 @solve(plan=_plan_completion)
 def complete(context: StepContext) -> None:
-    """Merge the pull request, if another person has approved it, and wait until that is done.
+    """Merge the pull request, if another person has approved it, and wait for the merge.
 
-    A kill in between changes nothing: Azure DevOps merges by itself, and the next run finds it.
+    It is safe to kill the wizard meanwhile: Azure DevOps continues the merge, and the next run finds it.
 
     Raises:
         ConflictError: Nobody else has approved it, or it conflicts with what was merged before.
@@ -449,7 +449,7 @@ def complete(context: StepContext) -> None:
             f"Somebody has abandoned pull request {pull.id}.", "Reactivate it on its page, or create another one."
         )
     context.reporter.say(f"Merged into {wanted.target} as commit {pull.merge_commit[:10]}.")
-    # The reader's clone learns of the merge; nothing in it is changed.
+    # The reader's clone fetches the merge; its files do not change.
     with suppress(ServiceError):
         required_clone(context).fetch()
 

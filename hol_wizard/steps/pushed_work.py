@@ -23,23 +23,23 @@ from hol_wizard.services.git.clone import Clone, WorkTree
 COMMIT: Final = "Commit"
 BRANCH: Final = "Branch"
 LARGE: Final = 1_000_000
-"""Bytes from which a file is too large to be committed by the wizard: the starter's files have a tenth of that."""
+"""Size in bytes from which the wizard does not commit a file: the starter's files have a tenth of that."""
 _SHORT: Final = 10
-"""Digits of a commit's id that are shown."""
+"""Number of digits of a commit ID that are shown."""
 _MOST: Final = 3
-"""Findings that a message names."""
+"""Maximum number of findings in a message."""
 _PUSHING: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is in a clone and not on the server."""
+    """The work in a clone that is not on the server."""
 
     state: WorkTree
     new: tuple[str, ...]
-    """Files of the lab that git does not track yet."""
+    """Untracked files of the lab."""
     others: tuple[str, ...]
-    """Files that are not the lab's, and that git neither tracks nor ignores; they are left alone."""
+    """Other files that git neither tracks nor ignores; they are left alone."""
     large: tuple[str, ...]
     """Changed or new files of the lab that are too large."""
 
@@ -76,9 +76,9 @@ def _some(paths: Sequence[str]) -> str:
 
 @check(deadline=30)
 def is_pushed(context: StepContext) -> Result:
-    """Check whether the lab's files are committed in the clone, and whether the server's branch is at the same commit.
+    """Check that the lab's files are committed in the clone, and that the server's branch is at the same commit.
 
-    New files that are not the lab's are shown, and are the reader's own business.
+    Other new files are shown and left to the reader.
     """
     clone, branch = required_clone(context), context.names.branch
     there = branches(context, required_repository(context)).get(branch, "")
@@ -130,7 +130,7 @@ def _pending(work: Work) -> str:
 
 
 def _lines(clone: Clone, work: Work) -> Iterator[tuple[str, int, str]]:
-    """Yield path, number and text of each line that a commit would add."""
+    """Yield the path, number and text of each line that a commit would add."""
     for path, lines in clone.changed_lines().items():
         for number, text in lines:
             yield path, number, text
@@ -142,9 +142,9 @@ def _lines(clone: Clone, work: Work) -> Iterator[tuple[str, int, str]]:
 
 
 def _unpushed_lines(clone: Clone, start: str) -> Iterator[tuple[str, int, str]]:
-    """Yield path, number and text of each line that the commits since another one add, also if a later one removes it.
+    """Yield the path, number and text of each line that later commits add, even if another one removes it again.
 
-    Merges bring what the server has already.
+    Merge commits are skipped: the server already has their content.
     """
     for commit in clone.commits_since(start):
         for path, lines in clone.changed_lines(f"{commit}^", commit).items():
@@ -153,7 +153,7 @@ def _unpushed_lines(clone: Clone, start: str) -> Iterator[tuple[str, int, str]]:
 
 
 def _findings(lines: Iterator[tuple[str, int, str]]) -> list[str]:
-    """Return where secrets are, and which kind they are of: `train.py, line 7: a Databricks access token`."""
+    """Return the places and kinds of secrets: `train.py, line 7: a Databricks access token`."""
     return [f"{path}, line {number}: {words}" for path, number, text in lines for words in secrets_in(text)]
 
 
@@ -178,7 +178,7 @@ def _refusal(work: Work, findings: Sequence[str]) -> ConflictError | None:
 
 
 def _learn_secrets(context: StepContext) -> None:
-    """Read the secrets that the keyring has for this lab, so that they are recognized in a file."""
+    """Read this lab's secrets from the keyring, so that they are recognized in files."""
     store = context.services.secrets
     try:
         context.services.devops_token(organization(context).organization)
@@ -200,7 +200,7 @@ def _plan(context: StepContext) -> Sequence[Change]:
     branch, where, message = context.names.branch, context.names.clone_folder, _message(context)
     later = Change("create", COMMIT, f"“{message}”", where, "free", note="your changes, as they are then; and pushed")
     if context.preview is not None:
-        # Steps before this one are still to be done, and change files.
+        # Earlier steps that are still to be done will change files.
         return (later,)
     try:
         clone = required_clone(context)
@@ -233,13 +233,13 @@ def _author(clone: Clone) -> str:
 
 @solve(plan=_plan)
 def commit_and_push(context: StepContext) -> None:
-    """Commit what is changed in the lab's files as the person, and push it to their branch.
+    """Commit the changes in the lab's files under the user's name, and push them to their branch.
 
-    A kill between commit and push leaves a commit that the next run pushes.
+    If the wizard is killed between commit and push, the next run pushes the commit.
 
     Raises:
         NotFoundError: There is no clone.
-        ConflictError: A secret or a large file is among the changes, something is to be resolved first, or both sides
+        ConflictError: The changes contain a secret or a large file, a conflict has to be resolved first, or both sides
             have new commits.
         AccessDeniedError: The account may not push, or a policy refuses the push.
     """

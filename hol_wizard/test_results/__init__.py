@@ -1,4 +1,4 @@
-"""Test results and coverage: what pytest and other tools write, as values that every part of the program can use.
+"""Test results and coverage from the files of pytest and other tools, for all parts of the program.
 
-The wizard reads the files of its own test step, and the practice cloud those that a pipeline publishes.
+The wizard reads the files of its own test step; the practice cloud reads those that a pipeline publishes.
 """

@@ -1,8 +1,8 @@
 """Reads coverage in Cobertura's XML, as coverage.py, istanbul and others write it.
 
-The figure for all files is the root's, as every tool that shows such a file has it: coverage.py rounds, other tools
-leave files out of the list. Only if the root says nothing are the lines counted. Real files contradict themselves: then
-a note says so.
+The total is that of the root element, as in every tool that shows such a file: coverage.py rounds, other tools leave
+files out of the list. The lines are counted only if the root has no rate. Real files can contradict themselves; a note
+then says so.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ _ROUNDING: Final = 0.006
 
 @dataclass(frozen=True, slots=True)
 class FileCoverage:
-    """Which lines of a file some test has run."""
+    """The coverage of a file."""
 
     name: str
-    """Its path below the source folder."""
+    """Its path relative to the source folder."""
     covered: int
     valid: int
-    """Lines that can be run; 0: the file has none, or the tool lists no lines."""
+    """Number of executable lines; 0: the file has none, or the tool lists no lines."""
     told: float | None = None
-    """The rate that the file's own entry has, between 0 and 1; None: none."""
+    """The rate in the file's own entry, between 0 and 1; None: there is none."""
     missing: tuple[int, ...] = ()
-    """Numbers of the lines that no test has run, ascending."""
+    """Numbers of the lines that no test ran, ascending."""
 
     @property
     def rate(self) -> float | None:
-        """Between 0 and 1; None: there is nothing to run in it."""
+        """Between 0 and 1; None: it has no executable lines."""
         return self.covered / self.valid if self.valid else None
 
     @property
@@ -57,15 +57,15 @@ class Coverage:
     """The coverage of a run."""
 
     rate: float | None
-    """Of all files together, between 0 and 1; None: nothing says."""
+    """The total, between 0 and 1; None: unknown."""
     files: tuple[FileCoverage, ...]
     """In the file's order."""
     notes: tuple[str, ...] = ()
-    """Where the file contradicts itself, in sentences."""
+    """Contradictions in the file, in sentences."""
 
     @property
     def percent(self) -> str:
-        """The rate as a person reads it: `44 %`. Rounded down, so that 67.9 % is not 68 %."""
+        """The rate as text: `44 %`. Rounded down, so that 67.9 % is not 68 %."""
         return percent(self.rate)
 
 
@@ -80,7 +80,7 @@ def read_cobertura(path: Path) -> Coverage:
 
     Raises:
         FileNotFoundError: There is no such file.
-        UnreadableError: It is no Cobertura XML.
+        UnreadableError: It is not Cobertura XML.
     """
     return cobertura_of(read_xml(path))
 
@@ -89,7 +89,7 @@ def cobertura_of(root: Element) -> Coverage:
     """Return the coverage in a document.
 
     Raises:
-        UnreadableError: It is no Cobertura XML.
+        UnreadableError: It is not Cobertura XML.
     """
     if root.tag != "coverage" or root.find("packages") is None:
         what = "is a report of Clover, not Cobertura" if root.find("project") is not None else "is not Cobertura XML"
@@ -104,7 +104,7 @@ def cobertura_of(root: Element) -> Coverage:
 
 
 def _told(root: Element) -> tuple[float | None, list[str]]:
-    """Return the rate that the root has: as such, or as two counts; and where these two differ."""
+    """Return the root's rate, given as such or as two counts, and a note if they differ."""
     rate = number_of(root.get("line-rate"))
     if rate is not None and rate > 1:
         rate = None
@@ -118,7 +118,7 @@ def _told(root: Element) -> tuple[float | None, list[str]]:
 
 
 def _files(root: Element) -> Iterator[FileCoverage]:
-    """Yield the files; one with several classes has an entry for each, and a line can be in more than one."""
+    """Yield the files; a file with several classes has an entry for each, and a line can be in more than one."""
     hits: dict[str, dict[int, bool]] = {}
     told: dict[str, float | None] = {}
     for entry in root.iter("class"):

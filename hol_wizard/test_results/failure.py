@@ -1,4 +1,4 @@
-"""A failure as lines that say what they are, so that every front end can show them readably."""
+"""Splits a failure into lines with their kinds, so that every front end can show it readably."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from hol_wizard.test_results.junit import Case
 
 
 class Part(StrEnum):
-    """What a line of a failure is."""
+    """The kind of a line in a failure."""
 
     PLACE = "place"
-    """File and line."""
+    """File and line number."""
     CODE = "code"
     """The statement that failed."""
     ERROR = "error"
-    """What was wrong."""
+    """The error."""
     EXPECTED = "expected"
-    """A line of a comparison that is only in the value that was expected."""
+    """A line of a comparison that is only in the expected value."""
     ACTUAL = "actual"
     """A line of a comparison that is only in the actual value."""
     OUTPUT = "output"
@@ -37,16 +37,15 @@ class FailureLine:
 
 _PLACE: Final = re.compile(r"^(\S[^:\n]*\.\w+:\d+): (?:in )?\S.*$")
 _MOST: Final = 40
-"""Lines of a failure in a form that is not pytest's."""
+"""Number of lines that are kept of a failure that is not in pytest's format."""
 
 
 def failure_lines(case: Case) -> list[FailureLine]:
-    """Return why a test did not pass: what pytest marks with `E`, the statement, and the place; else the tool's text.
+    """Return why a test did not pass: pytest's `E` lines, the statement, and the place; else the tool's text.
 
-    pytest writes the source of every function on the way, a `>` before the statement that failed, `E` before what is
-    wrong, and the place at the end (`_pytest/_code/code.py`). In a comparison of pytest, `-` is before what is only on
-    the right of `==`, which is the expected value, and `+` before what is only on the left (`_pytest/assertion/util.py`
-    since 5.4).
+    pytest writes the source of every function in the traceback, with a `>` before the statement that failed, `E` before
+    the error, and the place at the end (`_pytest/_code/code.py`). In pytest's comparisons, `-` marks what is only on
+    the right of `==`, the expected value, and `+` what is only on the left (`_pytest/assertion/util.py` since 5.4).
     """
     lines = case.text.splitlines()
     errors = [line[1:] for line in lines if line == "E" or line.startswith("E ")]
@@ -68,14 +67,14 @@ def failure_lines(case: Case) -> list[FailureLine]:
 def _error(line: str) -> FailureLine:
     mark = line.lstrip()[:2]
     part = {"- ": Part.EXPECTED, "-": Part.EXPECTED, "+ ": Part.ACTUAL, "+": Part.ACTUAL}.get(mark, Part.ERROR)
-    # ` +  where 3 = f()` explains a value; it is no part of a comparison.
+    # ` + where 3 = f()` explains a value; it is not part of a comparison.
     return FailureLine(Part.ERROR if line.lstrip().startswith(("+  where", "+  and")) else part, line)
 
 
 def _other(case: Case, lines: list[str]) -> list[FailureLine]:
     text = [line.rstrip() for line in lines if line.strip()]
     if any(line.startswith("Traceback (most recent call last)") for line in text):
-        # Python's own: its last line says what was wrong.
+        # Python's own traceback: its last line is the error.
         return [FailureLine(Part.ERROR, text[-1]), *(FailureLine(Part.OUTPUT, line) for line in text[-_MOST:-1])]
     found = [] if not case.message or case.message in "\n".join(text) else [FailureLine(Part.ERROR, case.message)]
     found += [FailureLine(Part.OUTPUT, line) for line in text[:_MOST]]

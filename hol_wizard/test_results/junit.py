@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from junitparser import TestCase, TestSuite
 
 MOST_MESSAGE: Final = 300
-"""Characters of a message that are kept."""
+"""Maximum length of a message."""
 MOST_TEXT: Final = 20_000
-"""Characters of one failure that are kept: a comparison of two large tables has millions."""
+"""Maximum length of a failure: a comparison of two large tables can have millions of characters."""
 
 
 class Outcome(StrEnum):
-    """How a test ended."""
+    """The outcome of a test."""
 
     PASSED = "passed"
     FAILED = "failed"
     """An assertion did not hold."""
     ERROR = "error"
-    """It could not be run: its file cannot be imported, or a fixture failed."""
+    """It could not be run: its file could not be imported, or a fixture failed."""
     SKIPPED = "skipped"
 
 
@@ -41,18 +41,18 @@ _WORST_FIRST: Final = (Outcome.ERROR, Outcome.FAILED, Outcome.SKIPPED, Outcome.P
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test, and how it ended."""
+    """One test and its outcome."""
 
     name: str
     """`test_predict`, `test_predict[37]`."""
     group: str
-    """What it belongs to: `tests.test_model`, `test_model.TestScalers`; empty: nothing."""
+    """Its module or class: `tests.test_model`, `test_model.TestScalers`; can be empty."""
     outcome: Outcome
     seconds: float = 0.0
     message: str = ""
-    """One line on why it did not pass; empty: the tool wrote none."""
+    """One line on why it did not pass; can be empty."""
     text: str = ""
-    """Everything that the tool wrote on why it did not pass, at most `MOST_TEXT` characters."""
+    """The tool's full text on why it did not pass, at most `MOST_TEXT` characters."""
 
     @property
     def bad(self) -> bool:
@@ -62,19 +62,19 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All tests of a run, in its order."""
+    """All tests of a run, in order."""
 
     cases: tuple[Case, ...]
     notes: tuple[str, ...] = ()
-    """What is wrong with the file itself, in sentences."""
+    """Problems of the file itself, in sentences."""
 
     def count(self, outcome: Outcome) -> int:
-        """Return how many tests ended so."""
+        """Return the number of tests with an outcome."""
         return sum(case.outcome is outcome for case in self.cases)
 
     @property
     def seconds(self) -> float:
-        """How long all of them took."""
+        """Their total duration."""
         return sum(case.seconds for case in self.cases)
 
     @property
@@ -89,7 +89,7 @@ class Results:
 
     @property
     def groups(self) -> dict[str, tuple[Case, ...]]:
-        """The tests by what they belong to, in the order of the run."""
+        """The tests by module or class, in the order of the run."""
         found: dict[str, list[Case]] = {}
         for case in self.cases:
             found.setdefault(case.group, []).append(case)
@@ -107,7 +107,7 @@ def read_junit(path: Path) -> Results:
 
     Raises:
         FileNotFoundError: There is no such file.
-        UnreadableError: It is no JUnit XML.
+        UnreadableError: It is not JUnit XML.
     """
     return junit_of(read_xml(path))
 
@@ -116,7 +116,7 @@ def junit_of(root: Element) -> Results:
     """Return the tests in a document.
 
     Raises:
-        UnreadableError: It is no JUnit XML.
+        UnreadableError: It is not JUnit XML.
     """
     from junitparser import JUnitXml, JUnitXmlError
 
@@ -129,7 +129,7 @@ def junit_of(root: Element) -> Results:
     for group, case in entries:
         read, before = _case(case, group), cases[-1] if cases else None
         if before and (before.group, before.name) == (read.group, read.name) and read.outcome is Outcome.ERROR:
-            # pytest writes a test twice that ended and whose teardown failed (`_pytest/junitxml.py`).
+            # pytest writes a test twice if its teardown failed (`_pytest/junitxml.py`).
             cases[-1] = before if before.bad else read
         else:
             cases.append(read)
@@ -147,15 +147,15 @@ def _cases(suite: TestSuite, above: str) -> Iterator[tuple[str, TestCase]]:
 
 
 def _case(case: TestCase, suite: str) -> Case:
-    attributes = case._elem.attrib  # its typed attributes raise ValueError for what is no number
+    attributes = case._elem.attrib  # its typed attributes raise ValueError if a value is not a number
     told = [(_outcome(str(each._tag)), each) for each in case.result]
     outcome, worst = min(told, key=lambda pair: _WORST_FIRST.index(pair[0]), default=(Outcome.PASSED, None))
     message = (worst.message or "") if worst is not None else ""
     text = "\n\n".join(dict.fromkeys((each.text or "").strip("\n") for kind, each in told if kind is outcome))
-    # XML makes spaces of an attribute's line ends; unittest-xml-reporting writes the whole traceback into the message.
+    # XML turns line ends in attributes into spaces; unittest-xml-reporting puts the whole traceback into the message.
     whole = message.partition("Traceback (most recent call last)")[0] or text
     if message == "collection failure":
-        # pytest's own words for a file that it cannot import; the cause is marked with an E in the text.
+        # pytest's message for a file that it cannot import; the cause is marked with an E in the text.
         whole = next((line[1:] for line in text.splitlines() if line.startswith("E ")), message)
     first = next((line.strip() for line in whole.splitlines() if line.strip()), "")
     return Case(
@@ -173,13 +173,14 @@ def _outcome(tag: str) -> Outcome:
 
 
 def _cut(text: str) -> str:
-    # Hidden first: what is cut in the middle is not recognized.
+    # Secrets are hidden first: a truncated one would not be recognized.
     shown = scrub(text[: MOST_TEXT + 1000])[:MOST_TEXT]
     return shown if len(text) <= MOST_TEXT else f"{shown}\n… {len(text) - MOST_TEXT:,} more characters"
 
 
 def _contradictions(suites: list[TestSuite], found: int) -> Iterator[str]:
-    """Yield a sentence if the suites announce more tests than there are: the file was cut short, or a case is lost."""
+    """Yield a sentence if the suites announce more tests than there are: the file was truncated, or a case is
+    missing."""
     told = [count_of(suite._elem.get("tests")) for suite in suites]
     announced = sum(number for number in told if number is not None)
     if announced > found:

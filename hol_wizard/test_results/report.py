@@ -1,4 +1,4 @@
-"""What a run of tests left behind, and how it reads as lines and as JSON."""
+"""The report on a test run, as lines and as JSON."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from hol_wizard.test_results.junit import Case, Outcome, Results, read_junit
 from hol_wizard.test_results.xml_file import UnreadableError
 
 GOAL: Final = 0.68
-"""What the lab's class of 2019 had, and every report is compared with."""
+"""The coverage that the lab's class of 2019 reached; every report is compared with it."""
 TESTS_FILE: Final = "test-results.xml"
 COVERAGE_FILE: Final = "coverage.xml"
 PAGE: Final = "cov_html/index.html"
-"""The files that a run leaves, below its folder; `Project_One-Tests/run_tests.py` writes them."""
+"""The files of a run, relative to its folder; `Project_One-Tests/run_tests.py` writes them."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """What a run of tests left behind."""
+    """The report on a test run."""
 
     results: Results | None = None
-    """None: it left none, or they cannot be read."""
+    """None: missing or unreadable."""
     coverage: Coverage | None = None
     page: str = ""
-    """Path of the coverage as web pages; empty: there are none."""
+    """Path of the coverage report as web pages; empty: there is none."""
     about: tuple[str, ...] = ()
-    """What was tested, in sentences."""
+    """What was tested, in full sentences."""
     problems: tuple[str, ...] = ()
     """Which files are missing or cannot be read, in sentences."""
 
@@ -46,7 +46,7 @@ class RunReport:
 
 
 def read_report(folder: Path, about: tuple[str, ...] = ()) -> RunReport:
-    """Return what a run left in a folder; what cannot be read is a problem, and never an error."""
+    """Return the report on the run in a folder; an unreadable file is listed as a problem and raises nothing."""
     problems: list[str] = []
     results: Results | None = None
     coverage: Coverage | None = None
@@ -70,7 +70,8 @@ def read_report(folder: Path, about: tuple[str, ...] = ()) -> RunReport:
 
 
 def report_lines(report: RunReport) -> Iterator[str]:
-    """Yield a report as lines for a terminal or a screen reader: no drawing, and nothing told by color."""
+    """Yield a report as lines for a terminal or a screen reader: without drawings, and without information in
+    colors."""
     yield from report.about
     if report.results is not None:
         yield from _test_lines(report.results)
@@ -125,7 +126,7 @@ def told(file: FileCoverage) -> str:
 
 
 def report_value(report: RunReport) -> dict[str, object]:
-    """Return a report as JSON has it; `docs/check.schema.json` describes it."""
+    """Return a report as JSON; `docs/check.schema.json` describes it."""
     results, coverage = report.results, report.coverage
     return {
         "about": list(report.about),

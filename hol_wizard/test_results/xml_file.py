@@ -1,4 +1,4 @@
-"""Reads XML that a program of somebody else's wrote: no entities, no network, limited size and depth."""
+"""Reads XML from untrusted programs: no entities, no network, limited size and depth."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 LARGEST: Final = 32 * 1024 * 1024
-"""Bytes. The real files of large projects have one or two million."""
+"""Maximum size in bytes. The real files of large projects have one or two million."""
 DEEPEST: Final = 64
-"""Elements in elements: JUnit has about five levels, Cobertura eight."""
+"""Maximum nesting of elements: JUnit has about five levels, Cobertura eight."""
 
 
 class UnreadableError(Exception):
-    """A file is not what it should be; the message is the end of a sentence: `is not XML (line 3, …)`."""
+    """A file is invalid; the message is the end of a sentence: `is not XML (line 3, …)`."""
 
 
 def read_xml(path: Path) -> Element:
@@ -22,7 +22,8 @@ def read_xml(path: Path) -> Element:
 
     Raises:
         FileNotFoundError: There is no such file.
-        UnreadableError: It cannot be read, is not XML, declares entities, or is larger or deeper than any real one.
+        UnreadableError: It cannot be read, is not XML, declares entities, or is larger or more deeply nested than any
+            real one.
     """
     try:
         with path.open("rb") as file:
@@ -35,7 +36,7 @@ def read_xml(path: Path) -> Element:
 
 
 def parse_xml(content: bytes) -> Element:
-    """Return the root element of an XML document; the names of elements come without their namespace's prefix.
+    """Return the root element of an XML document; namespace prefixes are removed from the names of elements.
 
     A document type that names a DTD is accepted, and the DTD is never fetched: Cobertura files have one.
 
@@ -80,7 +81,7 @@ def parse_xml(content: bytes) -> Element:
 
 
 def number_of(text: str | None) -> float | None:
-    """Return an attribute's number, or None if it is missing or none: `nan` and `1,5` are none."""
+    """Return an attribute's number, or None if it is missing or not a number, such as `nan` and `1,5`."""
     try:
         value = float((text or "").strip())
     except ValueError:
@@ -89,6 +90,6 @@ def number_of(text: str | None) -> float | None:
 
 
 def count_of(text: str | None) -> int | None:
-    """Return an attribute's whole number from 0, or None if it is missing or none."""
+    """Return an attribute's non-negative integer, or None if it is missing or not one."""
     plain = (text or "").strip()
     return int(plain) if plain.isascii() and plain.isdigit() and len(plain) <= 12 else None

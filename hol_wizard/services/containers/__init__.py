@@ -1,6 +1,6 @@
-"""Where the container of the lab is built, tested and asked: an engine on this machine, or the same without one.
+"""Builds, tests and tries the lab's container, with an engine on this machine or without one.
 
-`workbench.Workbench` is what steps use. `engine` finds the engine and talks to it, `with_engine` and
+Steps use `workbench.Workbench`. `engine` finds the engine and communicates with it, `with_engine` and
 `without_container` are the two workbenches, and `following` runs the starter's programs with live output. See
 docs/containers.md.
 """

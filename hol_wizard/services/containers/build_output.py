@@ -1,7 +1,7 @@
-"""What the lines of a container build mean: how far it is, and why it failed.
+"""Reads the output of a container build: its progress, and why it failed.
 
 BuildKit's plain output, that of Docker's older builder and Podman's differ; all of them number the dockerfile's steps.
-Plain lines are read rather than `rawjson`, which only newer ones have: a person who builds by hand sees the same.
+It reads plain lines rather than `rawjson`, which only newer versions have: they are also what a build by hand shows.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _STAGES: Final = (
     (re.compile(r"(Looking for .{1,60}|Fetching version .{1,60}|Adding the tests to .{1,60}|Running the tests)"), "{}"),
 )
 _READ: Final = 4000
-"""Characters of a failed build's end that are looked at, as many as an error rule reads."""
+"""Length of the end of a failed build's output that is examined, as much as an error rule reads."""
 
 
 def stage(line: str) -> str:
-    """Return how far a build is if a line tells it, else an empty string."""
+    """Return the progress of a build from a line; empty if the line does not show it."""
     for pattern, words in _STAGES:
         if found := pattern.match(line):
             return words.format(*found.groups())
@@ -37,14 +37,14 @@ def failure(what: str, last: str, advice: str) -> WizardError:
     """Return why a program of the reader's repository failed, and what to do about it.
 
     Args:
-        what: What did not succeed: `The image was not built`.
-        last: The last lines that it printed.
+        what: What failed: `The image was not built`.
+        last: The last lines of its output.
         advice: What to do if nothing better is known.
     """
     if rule := rule_for("containers", "", last[-_READ:]):
         return explain(rule, "", last[-_READ:], detail=last[-_READ:], thing=what)
     lines = [line for line in last.splitlines() if line.strip()]
-    # The starter's programs begin their own reason with their name; it is the last one.
+    # The starter's programs print their own reason last, beginning with their name.
     own = next((line for line in reversed(lines) if re.match(r"run(?:build|tests): ", line)), "")
     said = own.partition(": ")[2] or (lines[-1] if lines else "it printed nothing")
     return ServiceError(f"{what}: {said[:500]}", advice, detail=last[-_READ:])

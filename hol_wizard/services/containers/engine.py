@@ -1,7 +1,7 @@
-"""The container engine: Docker Engine, Docker Desktop, Rancher Desktop, Colima or Podman, wherever docker looks for it.
+"""The container engine, at the address that docker uses: Docker Engine or Desktop, Rancher Desktop, Colima or Podman.
 
-It is reached through its command, `docker` or else `podman`. The command knows the contexts, hosts and credentials that
-people use, it is what they type themselves, and it has BuildKit, which no Python client has (docker-py issue 2230).
+It is used through its command, `docker` or else `podman`. The command knows the user's contexts, hosts and credentials,
+is what users type themselves, and has BuildKit, which no Python client has (docker-py issue 2230).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PING_SECONDS = 1.0
 """Timeout for another engine on this machine, which is only suggested."""
 
 GROUPS = (variables.DOCKER, variables.NETWORK)
-"""The variables that the command gets."""
+"""The environment variables of the command."""
 
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
 
@@ -52,10 +52,10 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EngineReport:
-    """What was found out about the engine."""
+    """The state of the engine."""
 
     client: str
-    """Version of the command; empty: not there."""
+    """Version of the command; empty: not installed."""
     engine: str = ""
     """Version of the engine that responds and can run the lab's images; empty if none does."""
     where: str = ""
@@ -73,12 +73,12 @@ class Engine:
 
     @property
     def command(self) -> str:
-        """The command that reaches it: `docker`, or `podman` where only that is installed."""
+        """The command for it: `docker`, or `podman` if only that is installed."""
         path = self._environ.get("PATH")
         return "podman" if shutil.which("docker", path=path) is None and shutil.which("podman", path=path) else "docker"
 
     def probe(self) -> EngineReport:
-        """Tell whether an engine answers, and if not, which of the usual reasons it is."""
+        """Return whether an engine responds and, if not, which of the usual causes applies."""
         # `--format json` is newer than the 20.10 that Debian 12 has.
         answer = ask([self.command, "version", "--format", "{{json .}}"], SECONDS, self._environ, *GROUPS)
         if answer.late:
@@ -117,7 +117,7 @@ class Engine:
         return self._explain(client, answer.err or answer.out)
 
     def run(self, *words: str, seconds: float = SECONDS) -> str:
-        """Run the command to its end, and return what it prints.
+        """Run the command, and return its output.
 
         Raises:
             NotFoundError: The engine says that it has no such image or container.
@@ -138,7 +138,7 @@ class Engine:
         raise failure(f"{self.command} {' '.join(words[:2])} failed", said, "Run it by hand to see what it prints.")
 
     def image(self, name: str) -> Image | None:
-        """Return an image by its name or id, or None if the engine says that it does not have it.
+        """Return an image by its name or ID, or None if the engine says that it does not exist.
 
         Raises:
             ServiceError: The engine could not be asked.
@@ -218,23 +218,23 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image, or what takes its place where there is no engine."""
+    """An image, or its replacement without an engine."""
 
     name: str
     id: str
-    """Digest of everything in it: another content is another id."""
+    """Digest of its content: different content has a different ID."""
     labels: Mapping[str, str]
     platform: str = ""
-    """`linux/amd64`; empty: it is no image."""
+    """`linux/amd64`; empty: it is not an image."""
     command: tuple[str, ...] = ()
-    """What a container of it runs."""
+    """The command of a container."""
 
 
 _ABSENT = re.compile(
     r"(?i)no such (?:image|container)|(?:image|container) not known|no container with name or ID"
     r"|could not find the file|no public port"
 )
-"""Docker's words and Podman's."""
+"""The texts of Docker and Podman."""
 
 
 def _answers(place: Path) -> bool:

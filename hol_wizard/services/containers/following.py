@@ -1,4 +1,5 @@
-"""Runs a program of the reader's repository, shows what it prints while it prints it, and ends all of it on request."""
+"""Runs a program of the reader's repository, shows its output live, and stops it with its child processes on
+request."""
 
 from __future__ import annotations
 
@@ -26,18 +27,18 @@ from hol_wizard.errors import ServiceError, StoppedError
 logger = logging.getLogger(__name__)
 
 _WINDOW: Final = 0.1
-"""Seconds for which output is collected before it is shown, and between two looks at whether to stop."""
+"""Seconds for which output is collected before it is shown, and between checks for a stop."""
 _LINGER: Final = 1.0
-"""Seconds that output is still read after the program has ended: what it has started can keep the pipe open."""
+"""Seconds for which output is still read after the program has ended: child processes can keep the pipe open."""
 _INTERRUPTED: Final = 5.0
 """Seconds that a program gets after Ctrl-C: Docker cancels a build in 45 ms, and a container is removed."""
 _TERMINATED: Final = 2.0
 _MOST: Final = 40
 """Lines of one window that are shown. Nobody reads more, and the keys must stay quick; the log file has all of them."""
 _LAST: Final = 300
-"""Lines that are kept for an explanation of a failure."""
+"""Number of lines that are kept to explain a failure."""
 _LONGEST: Final = 2000
-"""Characters of a line that are shown."""
+"""Number of characters of a line that are shown."""
 _ENDS: Final = re.compile(r"\r\n|\n|\r")
 _UNSEEN: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 """Colors, cursor movements and other control characters."""
@@ -47,11 +48,11 @@ _NO_WINDOW: Final = 0x08000200 if sys.platform == "win32" else 0
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a program has ended."""
+    """The result of a program."""
 
     code: int
     last: str
-    """The last lines that it printed."""
+    """The last lines of its output."""
 
 
 def follow(
@@ -64,20 +65,19 @@ def follow(
     usually: float | None = None,
     stopped: str = "Nothing is half done. To start again, <solve>.",
 ) -> Ended:
-    """Run a program to its end, and show each line that it prints.
+    """Run a program, and show each line of its output.
 
     Args:
         command: Program and arguments; no shell.
-        folder: Where it works.
-        environment: All of its variables.
+        folder: Its working folder.
+        environment: All its environment variables.
         reporter: Shows the lines, and tells when to stop.
-        stage: Returns how far the program is if a line tells it, else an empty string.
-        usually: Seconds that the whole usually takes.
-        stopped: What to do after the person has stopped it.
+        stage: Returns the progress of the program from a line; empty if the line does not show it.
+        usually: Its usual duration in seconds.
+        stopped: What to do after the user has stopped it.
 
     Raises:
-        StoppedError: The person asked to stop, or the deadline has passed; the program and all that it has started
-            have ended.
+        StoppedError: The user stopped it, or the deadline has passed; the program and its child processes have ended.
         ServiceError: It cannot be started.
     """
     try:
@@ -88,7 +88,8 @@ def follow(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            # Ctrl-C is for the wizard, which asks first; the program leads a group so that all of it can be ended.
+            # Ctrl-C is for the wizard, which asks first; the program leads a process group so that all of it can be
+            # stopped.
             start_new_session=sys.platform != "win32",
             creationflags=_NO_WINDOW,
         )
@@ -118,7 +119,7 @@ def follow(
 
 
 def _blocks(process: subprocess.Popen[bytes], reporter: Reporter) -> Iterator[list[str]]:
-    """Yield what a program prints, in blocks of whole lines, and look in between whether to stop."""
+    """Yield a program's output in blocks of whole lines, and check for a stop in between."""
     queue: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_read, args=(process.stdout, queue), name="program output", daemon=True).start()
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -144,7 +145,7 @@ def _read(output: IO[bytes], queue: SimpleQueue[bytes]) -> None:
 
 
 def _collected(queue: SimpleQueue[bytes]) -> tuple[bytes, bool]:
-    """Return what comes within a window, and whether it is the end."""
+    """Return the output within a time window, and whether it has ended."""
     parts: list[bytes] = []
     end = time.monotonic() + _WINDOW
     while (left := end - time.monotonic()) > 0:
@@ -159,7 +160,7 @@ def _collected(queue: SimpleQueue[bytes]) -> tuple[bytes, bool]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program with all that it has started: asked first, so that a build and a container are cleaned up."""
+    """Stop a program and its child processes, gracefully at first, so that a build or a container is cleaned up."""
     if sys.platform == "win32":
         words = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
         subprocess.run(words, env=variables.of_child(os.environ), capture_output=True, check=False)  # noqa: S603

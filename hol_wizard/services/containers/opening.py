@@ -1,4 +1,4 @@
-"""Chooses the workbench: the engine that answers, or none where the cloud is for practice."""
+"""Chooses the workbench: with an engine that responds, or, on a practice cloud, without one."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def open_workbench(engine: Engine, practice_python: Path | None) -> Workbench:
 
     Args:
         engine: The container engine.
-        practice_python: What a cloud on this machine offers in place of one; None: it is not for practice.
+        practice_python: The Python that a cloud on this machine offers instead of one; None: it is not for practice.
 
     Raises:
-        UnreachableError: No engine answers, and the cloud does not do without one.
+        UnreachableError: No engine responds, and the cloud requires one.
     """
     found = engine.probe()
     if not found.problem:

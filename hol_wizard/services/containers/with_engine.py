@@ -38,13 +38,13 @@ from hol_wizard.services.containers.workbench import (
 IN_IMAGE: Final = "/var/azureml-app"
 _PORT: Final = "5001"
 _LIFE: Final = "90"
-"""Seconds after which a container that was started to be asked ends by itself: nothing is left of it after a kill."""
+"""Seconds after which a container for a trial request ends on its own, so that none remains if the wizard is killed."""
 _REMOVAL: Final = 60.0
 _LOOK: Final = 0.2
 
 
 class EngineWorkbench:
-    """Uses an engine that answers."""
+    """Uses an engine that responds."""
 
     note = ""
 
@@ -61,12 +61,12 @@ class EngineWorkbench:
     def _failure(self, what: str, ended: Ended) -> WizardError:
         found = self._engine.probe()
         if found.problem:
-            # Whatever the program printed last: this is the cause.
+            # This is the cause, whatever the program printed last.
             return ServiceError(f"{what}: {found.problem}", found.remedy, detail=ended.last[-4000:])
         return build_output.failure(what, ended.last, "Correct it, then <solve>. By hand, you see the same output.")
 
     def image(self, clone: Path, name: str) -> Image | None:
-        """Return what the engine has under this name."""
+        """Return the engine's image with a name."""
         del clone
         return self._engine.image(name)
 
@@ -76,14 +76,14 @@ class EngineWorkbench:
         container = self._engine.run("create", image.id).strip()
         try:
             with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as folder:
-                with suppress(NotFoundError):  # an image of something else has no such folder
+                with suppress(NotFoundError):  # other images have no such folder
                     self._engine.run("cp", f"{container}:{IN_IMAGE}/.", folder)
                 return digests(Path(folder))
         finally:
             self._engine.run("rm", container)
 
     def predict(self, clone: Path, image: Image, seconds: float) -> Any:
-        """Start a container on this machine only, ask it, and stop it."""
+        """Start a container that only this machine can reach, send it a request, and stop it."""
         del clone
         end = time.monotonic() + seconds
         name = f"hol-wizard-ask-{uuid.uuid4().hex[:8]}"
@@ -137,11 +137,11 @@ class EngineWorkbench:
         return ended.code == 0
 
     def tested(self, clone: Path) -> str:
-        """Return what `artifacts.json` says."""
+        """Return the ID in `artifacts.json`."""
         return tested_in(clone / NOTE_FILE)
 
     def remove_tests(self, clone: Path, lab: str) -> None:
-        """Remove the image with the tests if its label has the mark, and what `artifacts.json` says of it."""
+        """Remove the test image if its label has the mark, and its entry in `artifacts.json`."""
         found = self._engine.image(TEST_IMAGE)
         if found is not None and found.labels.get(TESTS_LABEL) == lab:
             self._engine.run("image", "rm", TEST_IMAGE, seconds=_REMOVAL)
@@ -149,7 +149,7 @@ class EngineWorkbench:
         forget_tested(clone / NOTE_FILE)
 
     def remove(self, clone: Path, image: Image, lab: str) -> None:
-        """Remove the name, then whatever this lab has built and nothing names or uses any more."""
+        """Remove the name, then all images of this lab that have no name and are not in use."""
         del clone
         self._engine.run("image", "rm", image.name, seconds=_REMOVAL)
         self._remove_nameless(f"{LAB_LABEL}={lab}")
@@ -160,7 +160,7 @@ class EngineWorkbench:
             try:
                 self._engine.run("image", "rm", each, seconds=_REMOVAL)
             except ServiceError:
-                continue  # a container or another image still uses it; nothing names it
+                continue  # a container or another image still uses it; it has no name
 
 
 def run_program(
@@ -171,21 +171,21 @@ def run_program(
     usually: float | None = None,
     python: str = sys.executable,
 ) -> Ended:
-    """Run one of the starter's programs as it is in the clone, with its output as it comes.
+    """Run one of the starter's programs from the clone, and show its output live.
 
-    It gets the variables that git, the engine and the network need, and nothing else of this process's.
+    It gets only those environment variables of this process that git, the engine and the network need.
 
     Args:
-        script: Its file.
+        script: The program's file.
         given: Variables for it.
         reporter: Shows the output, and tells when to stop.
         options: Its arguments.
-        usually: Seconds that it usually takes.
-        python: The interpreter; the programs need nothing but its standard library, unless they run the tests.
+        usually: Its usual duration in seconds.
+        python: The interpreter; the programs need only the standard library, unless they run the tests.
     """
     environment = {
         **variables.of_child(os.environ, *GROUPS, variables.GIT),
-        # Python's output to a pipe would come in blocks; BuildKit's lines would move the cursor.
+        # Otherwise Python would buffer its output, and BuildKit would move the cursor.
         **{"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "BUILDKIT_PROGRESS": "plain", "NO_COLOR": "1"},
         **given,
     }
@@ -194,12 +194,12 @@ def run_program(
 
 
 def test_labels(lab: str) -> dict[str, str]:
-    """Return the variables by which `run_tests.py` marks its image and its results; none without a mark."""
+    """Return the variables with which `run_tests.py` marks its image and its results; none without a mark."""
     return {"TEST_LABELS": f"{TESTS_LABEL}={lab}"} if lab else {}
 
 
 def forget_tested(file: Path) -> None:
-    """Take out of a file which image's tests have passed, if it names one.
+    """Remove the ID of the image whose tests passed from a file, if it has one.
 
     Raises:
         ConflictError: It cannot be written.
@@ -216,7 +216,7 @@ def forget_tested(file: Path) -> None:
 
 
 def tested_in(file: Path) -> str:
-    """Return the id that a file names as the one whose tests have passed; empty if there is none."""
+    """Return the ID of the image whose tests passed from a file; empty if there is none."""
     try:
         about = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -1,8 +1,8 @@
 """The workbench without an engine, for a cloud on this machine that offers its own Python: for practice only.
 
-The starter's programs do the same without a container: `build.py --here` downloads the model and notes what would be in
-the image, `score.py` answers, and `run_tests.py --here` runs the tests. `artifacts.json` is not written, so there is
-nothing that could be pushed. No public cloud offers a Python: nothing of this can pass there.
+The starter's programs do the same without a container: `build.py --here` downloads the model and records what would be
+in the image, `score.py` responds, and `run_tests.py --here` runs the tests. `artifacts.json` is not written, so nothing
+can be pushed. No public cloud offers such a Python, so this never counts there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hol_wizard.services.programs import ask
 
 NOTE: Final = "practiced without a container"
 NOTE_FILE: Final = f"{ARTIFACTS}/without_container.json"
-"""What takes the image's place: name, id, labels, and the digests of the files."""
+"""The replacement of an image: name, ID, labels, and the digests of the files."""
 _ASK: Final = "import json, score, sys; score.init(); print(json.dumps(score.run(sys.argv[1])))"
 
 
@@ -33,7 +33,7 @@ class ContainerlessWorkbench:
     note = NOTE
 
     def __init__(self, python: Path) -> None:
-        """Look at nothing yet.
+        """Keep the interpreter; nothing is read yet.
 
         Args:
             python: It has the packages of the inference container and of the tests.
@@ -49,7 +49,7 @@ class ContainerlessWorkbench:
             raise build_output.failure("The model was not fetched", ended.last, "Correct it, then <solve>.")
 
     def image(self, clone: Path, name: str) -> Image | None:
-        """Return what `build.py --here` has noted."""
+        """Return what `build.py --here` has recorded."""
         about = self._noted(clone)
         if about is None or about["name"] != name:
             return None
@@ -68,7 +68,7 @@ class ContainerlessWorkbench:
             raise InconclusiveError(f"{path} cannot be read: {error}.", "Delete the file, then <solve>.") from error
 
     def files(self, clone: Path, image: Image) -> Mapping[str, str]:
-        """Return the noted digests of the files."""
+        """Return the recorded digests of the files."""
         del image
         about = self._noted(clone) or {"files": {}}
         return {str(path): str(digest) for path, digest in about["files"].items()}
@@ -108,16 +108,16 @@ class ContainerlessWorkbench:
         return ended.code == 0
 
     def tested(self, clone: Path) -> str:
-        """Return what the note says."""
+        """Return the ID in the record."""
         return tested_in(clone / NOTE_FILE)
 
     def remove_tests(self, clone: Path, lab: str) -> None:
-        """Remove what the note says of the tests."""
+        """Remove the tests' entry from the record."""
         del lab
         forget_tested(clone / NOTE_FILE)
 
     def remove(self, clone: Path, image: Image, lab: str) -> None:
-        """Remove the note."""
+        """Remove the record."""
         del image, lab
         with suppress(FileNotFoundError):
             (clone / NOTE_FILE).unlink()
