@@ -38,7 +38,7 @@ def asked(ground: Ground, path: str) -> list[dict[str, Any]]:
 @pytest.mark.slow
 @pytest.mark.timeout(500)
 def test_nothing_is_committed_proposed_or_required_twice(ground: Ground) -> None:
-    for done in ground.kill_again_and_again(STEPS, kills=KILLS, lines=5):
+    for done in ground.kill_again_and_again(STEPS, kills=KILLS, lines=3):
         if done == "teardown":
             assert left_over(ground.cloud) == []
             continue

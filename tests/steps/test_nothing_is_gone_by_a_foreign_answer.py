@@ -88,27 +88,30 @@ class Ground:
     cloud: PracticeCloud
     keyring: dict[str, Secret]
     snapshots: Snapshots
+    beyond: bool = False
+    """Whether steps of later sections are done, too: a branch in a pull request is not deleted any more."""
 
     def restore(self) -> None:
         """Have everything solved: by solving it the first time, from the snapshot later."""
         self.cloud.control.clear_faults()
         shutil.rmtree(self.attendee.root, ignore_errors=True)
         self.attendee.root.mkdir()
-        self.snapshots.prepare("everything", self.cloud, self.attendee.root, self._solve)
+        name = "everything-and-beyond" if self.beyond else "everything"
+        self.snapshots.prepare(name, self.cloud, self.attendee.root, lambda: self._solve(name))
         self.keyring.clear()
-        self.keyring.update(KEPT)
+        self.keyring.update(KEPT[name])
 
-    def _solve(self) -> None:
+    def _solve(self, name: str) -> None:
         self.cloud.register_providers()
         self.cloud.control.settings(user=seed.ATTENDEE.name)
-        seen = self.attendee.solve(*BUILT, *BEYOND)
+        seen = self.attendee.solve(*BUILT, *(BEYOND if self.beyond else ()))
         wanting = {
             key: result
             for key, result in seen.results.items()
             if result.status not in {Status.PASSED, Status.SKIPPED} and self.attendee.wizard().target(key).step.undo
         }
         assert not wanting
-        KEPT.update(self.keyring)
+        KEPT[name] = dict(self.keyring)
 
     def deletions(self, key: str) -> set[str]:
         """Return the resources of a step that stand, as a plan names them."""
@@ -120,8 +123,8 @@ class Ground:
         return {(str(each["service"]), str(each["method"])) for each in self.cloud.exchanges(since)}
 
 
-KEPT: dict[str, Secret] = {}
-"""What the keyring has when all is solved; snapshots keep files only."""
+KEPT: dict[str, dict[str, Secret]] = {}
+"""What the keyring has at each snapshot; snapshots keep files only."""
 
 
 @pytest.fixture
@@ -131,6 +134,7 @@ def ground(
     keyring: dict[str, Secret],
     snapshots: Snapshots,
     monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> Ground:
     # Whether a busy service is asked again is the business of other tests; here nobody waits for it.
     monkeypatch.setattr(transport, "TRIES", 1)
@@ -141,7 +145,9 @@ def ground(
     practice_cloud.wrong_on_purpose(".")
     newcomer.root = newcomer.root / "attendee"
     newcomer.defaults = {**DEFAULTS, **CHOICES}
-    made = Ground(newcomer, practice_cloud, keyring, snapshots)
+    callspec = getattr(request.node, "callspec", None)
+    beyond = callspec is not None and callspec.params.get("key") in BEYOND
+    made = Ground(newcomer, practice_cloud, keyring, snapshots, beyond)
     made.restore()
     return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
@@ -200,7 +201,7 @@ class Repositories:
             "name": name,
             "url": address,
             "project": self._projects.reference(request, project),
-            "size": sum(each.stat().st_size for each in (path / "objects").rglob("*") if each.is_file()),
+            "size": _size(path / "objects"),
             # The organization is the user name for which git asks a password (recorded); there is no SSH server here.
             "remoteUrl": f"https://{project['organization']}@{there.removeprefix('https://')}",
             "sshUrl": f"git@127.0.0.1:v3/{quote(project['organization'])}/{quote(name)}/{quote(name)}",
@@ -330,6 +331,17 @@ class Repositories:
             if changed:
                 await self.pushed(project, request.who, changed)
         return Response(status, body, headers, headers.get("Content-Type", "application/octet-stream"))
+
+
+def _size(folder: Path) -> int:
+    """Return the size of the files in a folder; a push that is under way adds and removes some meanwhile."""
+    size = 0
+    # It skips a folder that is removed while it is read.
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                size += os.stat(os.path.join(place, name)).st_size  # noqa: PTH116, PTH118 - many files
+    return size
 
 
 async def _make(path: Path, branch: str) -> None:
