@@ -61,8 +61,11 @@ _IN_FILES: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         strict=True,
     ),
-    (re.compile(r"-----BEGIN (?:[A-Z]+ ){0,3}PRIVATE KEY-----"), "a private key"),
-    (re.compile(r"(?i)\bAccountKey=[A-Za-z0-9+/]{86}=="), "a storage account key"),
+    (re.compile(r"-----BEGIN (?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"), "a private key"),
+    # Also without the name: in a .env file, it has any. The hash of a package (`sha512-…`) has the same length.
+    (re.compile(r"(?<![A-Za-z0-9+/-])[A-Za-z0-9+/]{86}==(?!=)"), "a storage account key"),
+    # 32 bytes in base64, percent-encoded.
+    (re.compile(r"(?<![\w-])sig=[A-Za-z0-9%+/]{43,128}(?:%3[Dd]|=)"), "a shared access signature"),
 )
 """What a file must not contain, in words."""
 
