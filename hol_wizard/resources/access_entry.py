@@ -62,11 +62,6 @@ class AccessEntry(Resource[Rights]):
         return self.context.here.storage_account
 
     @property
-    def cost(self) -> str:
-        """Return the cost: it is free of charge."""
-        return "free"
-
-    @property
     def note(self) -> str:
         """Return the rights, and the principal."""
         return f"{RIGHTS} for {self.context.here.service_principal}"

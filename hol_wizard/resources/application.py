@@ -55,11 +55,6 @@ class ApplicationRegistration(Resource[Registered]):
         """Return the directory."""
         return DIRECTORY
 
-    @property
-    def cost(self) -> str:
-        """Return the cost: it is free of charge."""
-        return "free"
-
     # Checking
 
     def find(self, reads: ReadCache) -> Registered | None:

@@ -42,6 +42,7 @@ class Branch(InRepository[Stand]):
     """The clone in which it is checked out, and from which it is pushed."""
     kind = "Branch"
     unmarked = "a branch has no mark: the wizard owns it if its push was accepted"
+    usually = PUSHING
 
     @staticmethod
     def of_id(context: StepContext, identity: str) -> Branch:
@@ -53,16 +54,6 @@ class Branch(InRepository[Stand]):
     def id(self) -> str:
         """Return its ID in the ledger, below its repository."""
         return f"devops/{self.organization}/repositories/{self.repository}/branches/{self.name}"
-
-    @property
-    def cost(self) -> str:
-        """Return the cost: it is free of charge."""
-        return "free"
-
-    @property
-    def usually(self) -> float:
-        """Return the usual duration in seconds."""
-        return PUSHING
 
     @property
     def note(self) -> str:

@@ -54,6 +54,7 @@ class BuildSettings(Resource[str]):
     kind = "Build settings"
     name = "settings.env"
     mark = "comment on its first line"
+    usually = 1.0
 
     @property
     def id(self) -> str:
@@ -68,16 +69,6 @@ class BuildSettings(Resource[str]):
     def where(self) -> str:
         """Return the file."""
         return str(self._path)
-
-    @property
-    def cost(self) -> str:
-        """Return that it costs nothing."""
-        return "free"
-
-    @property
-    def usually(self) -> float:
-        """Return the usual duration in seconds."""
-        return 1.0
 
     @property
     def wanted(self) -> Mapping[str, str]:

@@ -67,11 +67,6 @@ class ClientSecret(Resource[Found]):
         return f"the directory; kept in {place}"
 
     @property
-    def cost(self) -> str:
-        """Return the cost: it is free of charge."""
-        return "free"
-
-    @property
     def note(self) -> str:
         """Return its lifetime."""
         return f"valid for {DAYS[0]} days"

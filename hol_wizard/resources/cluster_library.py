@@ -56,7 +56,9 @@ class ClusterLibrary(InWorkspace[Installed]):
     replaces: str = ""
     """A retired package that must not be installed at the same time."""
     kind = "Library"
+    cost = ""
     unmarked = "a library has no tags: the wizard owns it if its installation was accepted"
+    usually = INSTALLS
     patience: ClassVar[float] = clusters.PATIENCE
 
     @property
@@ -73,11 +75,6 @@ class ClusterLibrary(InWorkspace[Installed]):
     def where(self) -> str:
         """Return the cluster."""
         return f"{NAME} in {self.context.here.databricks_workspace}"
-
-    @property
-    def usually(self) -> float:
-        """Return the usual duration of the installation, in seconds."""
-        return INSTALLS
 
     # Checking
 

@@ -36,6 +36,7 @@ class DatabricksCliProfile(Resource[CliProfile]):
     context: StepContext
     kind = "Databricks CLI profile"
     mark = "the wizard's comment line for this workspace"
+    usually = 1.0
 
     @property
     def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
@@ -56,16 +57,6 @@ class DatabricksCliProfile(Resource[CliProfile]):
     def where(self) -> str:
         """Return the path of the file."""
         return str(self.file.path)
-
-    @property
-    def cost(self) -> str:
-        """Return the cost: it is free of charge."""
-        return "free"
-
-    @property
-    def usually(self) -> float:
-        """Return the usual duration in seconds."""
-        return 1.0
 
     @property
     def note(self) -> str:

@@ -85,11 +85,6 @@ class DatabricksToken(InWorkspace[tuple[AccessToken, ...]]):
         return f"{workspace_id(self.context)}/tokens/{self.name.replace(' ', '-')}"
 
     @property
-    def cost(self) -> str:
-        """Return the cost: it is free of charge."""
-        return "free"
-
-    @property
     def note(self) -> str:
         """Return its lifetime, and where its value is stored."""
         return f"for {LIFETIME_DAYS} days at most, kept in the keyring"

@@ -36,7 +36,6 @@ class DevOpsProject(Resource[Project]):
     name: str
     kind = PROJECT
     mark = "mark in its description"
-    cost = "free"
     usually = USUALLY
     note = f"private, Git, process {PROCESS}"
     patience: ClassVar[float] = 600.0

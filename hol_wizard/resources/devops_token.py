@@ -56,11 +56,6 @@ class DevOpsAccessToken(Resource[tuple[DevOpsToken, ...]]):
         return self.organization or "Azure DevOps"
 
     @property
-    def cost(self) -> str:
-        """Return the cost: it is free of charge."""
-        return "free"
-
-    @property
     def note(self) -> str:
         """Return its scope and its lifetime."""
         return (

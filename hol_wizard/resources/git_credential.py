@@ -62,6 +62,7 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
     kind = "Git credential"
     name = PROVIDER
     mark = "name"
+    usually = 2.0
     personal = True
 
     @property
@@ -73,16 +74,6 @@ class DatabricksGitCredential(InWorkspace[GitCredential]):
     def id(self) -> str:
         """Return its ID in the ledger, which is written before the service assigns an ID."""
         return f"{workspace_id(self.context)}/git-credentials/{self.given_name.replace(' ', '-')}"
-
-    @property
-    def cost(self) -> str:
-        """Return the cost: it is free of charge."""
-        return "free"
-
-    @property
-    def usually(self) -> float:
-        """Return the usual duration in seconds."""
-        return 2.0
 
     @property
     def note(self) -> str:

@@ -68,6 +68,7 @@ class DatabricksGitFolder(InWorkspace[Placed]):
     """The branch that it should be on, at the remote's newest commit."""
     kind = "Git folder"
     unmarked = "a Git folder has no tags: the wizard owns it if its creation was accepted"
+    usually = CLONING
 
     @staticmethod
     def of_id(context: StepContext, identity: str) -> DatabricksGitFolder:
@@ -83,16 +84,6 @@ class DatabricksGitFolder(InWorkspace[Placed]):
     def id(self) -> str:
         """Return its ID in the ledger, which is written before the service assigns an ID."""
         return f"{workspace_id(self.context)}/git-folders{self.path.removeprefix(_ROOT)}"
-
-    @property
-    def cost(self) -> str:
-        """Return the cost: it is free of charge."""
-        return "free"
-
-    @property
-    def usually(self) -> float:
-        """Return the usual duration in seconds."""
-        return CLONING
 
     @property
     def note(self) -> str:

@@ -71,6 +71,7 @@ class InferenceImage(Resource[Image]):
     context: StepContext
     kind = "Container image"
     mark = "label"
+    usually = BUILD_USUALLY
 
     @property
     def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
@@ -91,11 +92,6 @@ class InferenceImage(Resource[Image]):
     def cost(self) -> str:
         """Return how much disk space it needs."""
         return "free; about half a gigabyte of your disk"
-
-    @property
-    def usually(self) -> float:
-        """Return the usual duration in seconds."""
-        return BUILD_USUALLY
 
     @property
     def note(self) -> str:

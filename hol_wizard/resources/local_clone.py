@@ -50,6 +50,7 @@ class LocalClone(Resource[Clone]):
     """Its intended repository; None if unknown or irrelevant."""
     kind = "Clone"
     mark = "mark in its git settings"
+    usually = PULLING
 
     @property
     def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
@@ -65,16 +66,6 @@ class LocalClone(Resource[Clone]):
     def where(self) -> str:
         """Return where it is: on this machine."""
         return "this machine"
-
-    @property
-    def cost(self) -> str:
-        """Return the cost: it is free of charge."""
-        return "free"
-
-    @property
-    def usually(self) -> float:
-        """Return the usual duration in seconds."""
-        return PULLING
 
     @property
     def note(self) -> str:

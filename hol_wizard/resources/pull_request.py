@@ -41,6 +41,7 @@ class LabPullRequest(InRepository[PullRequest]):
     """Addresses of the people who are asked for a review, in small letters."""
     kind = "Pull request"
     mark = "note in its description"
+    usually = 3.0
 
     @staticmethod
     def of_id(context: StepContext, identity: str) -> LabPullRequest:
@@ -57,16 +58,6 @@ class LabPullRequest(InRepository[PullRequest]):
     def id(self) -> str:
         """Return its name in the ledger, below its repository."""
         return f"devops/{self.organization}/repositories/{self.repository}/pullrequests/{self.source}/{self.target}"
-
-    @property
-    def cost(self) -> str:
-        """Return that it costs nothing."""
-        return "free"
-
-    @property
-    def usually(self) -> float:
-        """Return the seconds that it takes."""
-        return 3.0
 
     @property
     def note(self) -> str:

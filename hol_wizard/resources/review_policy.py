@@ -26,6 +26,7 @@ class BranchReviewPolicy(InRepository[ReviewPolicy]):
     branch: str
     kind = "Branch policy"
     unmarked = "a branch policy has no mark: the wizard owns it if its creation was accepted"
+    usually = 1.0
 
     @staticmethod
     def of_id(context: StepContext, identity: str) -> BranchReviewPolicy:
@@ -42,16 +43,6 @@ class BranchReviewPolicy(InRepository[ReviewPolicy]):
     def id(self) -> str:
         """Return its ID in the ledger, below its repository."""
         return f"devops/{self.organization}/repositories/{self.repository}/review-policies/{self.branch}"
-
-    @property
-    def cost(self) -> str:
-        """Return the cost: it is free of charge."""
-        return "free"
-
-    @property
-    def usually(self) -> float:
-        """Return the usual duration in seconds."""
-        return 1.0
 
     @property
     def note(self) -> str:

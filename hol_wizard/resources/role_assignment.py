@@ -113,6 +113,7 @@ class RoleAssignment(Resource[Assignment]):
     grant: Grant | None
     """None for any assignment with this ID, for an undo, in which the principal may no longer be known."""
     kind = "Role assignment"
+    usually = SPREADS
     patience: ClassVar[float] = 180.0
     """Seconds to wait for a principal that is not replicated yet, as in azure-cli."""
 
@@ -125,16 +126,6 @@ class RoleAssignment(Resource[Assignment]):
     def where(self) -> str:
         """Return the last part of the scope."""
         return _scope(self.path).rpartition("/")[2]
-
-    @property
-    def cost(self) -> str:
-        """Return the cost: it is free of charge."""
-        return "free"
-
-    @property
-    def usually(self) -> float:
-        """Return the usual number of seconds until the role is effective."""
-        return SPREADS
 
     def find(self, reads: ReadCache) -> Assignment | None:
         """Return it, otherwise another one that gives the principal this role, or more, on the scope or above it."""

@@ -29,6 +29,7 @@ class KeyVaultScope(InWorkspace[SecretScope]):
     kind = "Secret scope"
     name = FIXED["secret_scope"]
     unmarked = "a scope has no tags: the wizard owns it if its creation over this key vault was accepted"
+    usually = 3.0
 
     @property
     def id(self) -> str:
@@ -39,16 +40,6 @@ class KeyVaultScope(InWorkspace[SecretScope]):
     def viewer(self) -> None:
         """Return None: the list hides it from nobody, because all users of the workspace may manage it."""
         return None
-
-    @property
-    def cost(self) -> str:
-        """Return the cost: it is free of charge."""
-        return "free"
-
-    @property
-    def usually(self) -> float:
-        """Return the usual duration of its creation in seconds."""
-        return 3.0
 
     @property
     def _vault(self) -> str:

@@ -38,6 +38,7 @@ class ServicePrincipal(Resource[Principal]):
     context: StepContext
     kind = "Service principal"
     mark = "tag"
+    usually = 20.0
     patience: ClassVar[float] = 180.0
     """Seconds to wait for a directory that does not know the application yet, as in azure-cli."""
 
@@ -55,16 +56,6 @@ class ServicePrincipal(Resource[Principal]):
     def where(self) -> str:
         """Return the directory."""
         return DIRECTORY
-
-    @property
-    def cost(self) -> str:
-        """Return the cost: it is free of charge."""
-        return "free"
-
-    @property
-    def usually(self) -> float:
-        """Return the usual number of seconds until a new application is replicated."""
-        return 20.0
 
     def _application(self, reads: ReadCache) -> Application:
         found = ApplicationRegistration(self.context).find(reads)

@@ -29,6 +29,7 @@ class StorageContainer(Resource[Mapping[str, Any]]):
     context: StepContext
     name: str
     kind = "Container"
+    usually = 1.0
     patience: ClassVar[float] = 120.0
     """A container of the same name is "being deleted" for at least 30 seconds (Delete Container)."""
 
@@ -41,16 +42,6 @@ class StorageContainer(Resource[Mapping[str, Any]]):
     def where(self) -> str:
         """Return the account's name."""
         return self.context.here.storage_account
-
-    @property
-    def cost(self) -> str:
-        """Return the cost: it is free of charge."""
-        return "free"
-
-    @property
-    def usually(self) -> float:
-        """Return the usual duration of its creation in seconds."""
-        return 1.0
 
     def find(self, reads: ReadCache) -> Mapping[str, Any] | None:
         """Return its document."""

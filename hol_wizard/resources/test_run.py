@@ -87,6 +87,7 @@ class TestRun(Resource[Found]):
     kind = "Test results"
     name = RESULTS
     mark = "entry in their record"
+    usually = TESTS_USUALLY
 
     @property
     def folder(self) -> Path:
@@ -102,16 +103,6 @@ class TestRun(Resource[Found]):
     def where(self) -> str:
         """Return the clone."""
         return str(self.clone)
-
-    @property
-    def cost(self) -> str:
-        """Return that it costs nothing."""
-        return "free"
-
-    @property
-    def usually(self) -> float:
-        """Return the usual duration in seconds."""
-        return TESTS_USUALLY
 
     @property
     def note(self) -> str:

@@ -139,6 +139,7 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
     """The notebook; empty: the starter's, in the account's Git folder."""
     kind = "Training run"
     mark = "name"
+    usually = USUALLY
     patience: ClassVar[float] = 1800.0
 
     @property
@@ -159,11 +160,6 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
     def cost(self) -> str:
         """Return that the cluster costs while it runs."""
         return "the cluster's machine and units while it runs"
-
-    @property
-    def usually(self) -> float:
-        """Return the usual duration in seconds."""
-        return USUALLY
 
     @property
     def note(self) -> str:

@@ -59,11 +59,6 @@ class VaultAccessPolicy(Resource[tuple[str, ...]]):
         return self.context.here.key_vault
 
     @property
-    def cost(self) -> str:
-        """Return the cost: it is free of charge."""
-        return "free"
-
-    @property
     def note(self) -> str:
         """Return what it allows."""
         return f"secrets: {', '.join(self.permissions)}"

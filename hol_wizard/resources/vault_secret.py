@@ -96,6 +96,7 @@ class VaultSecret(Resource[Found]):
     context: StepContext
     wanted: Wanted
     kind = "Secret"
+    cost = ""
     mark = "tag"
     patience: ClassVar[float] = 120.0
     """Seconds to retry if the vault is busy with a secret, or if a new policy is only partly effective."""

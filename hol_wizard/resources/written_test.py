@@ -39,6 +39,7 @@ class WrittenTest(Resource[str]):
     kind = "Unit test"
     name = _NAME
     mark = "comment above it"
+    usually = 1.0
 
     @property
     def id(self) -> str:
@@ -53,16 +54,6 @@ class WrittenTest(Resource[str]):
     def where(self) -> str:
         """Return the file."""
         return str(self._path)
-
-    @property
-    def cost(self) -> str:
-        """Return the cost: it is free of charge."""
-        return "free"
-
-    @property
-    def usually(self) -> float:
-        """Return the usual duration in seconds."""
-        return 1.0
 
     @property
     def note(self) -> str:

@@ -134,8 +134,8 @@ class Resource(ABC, Generic[T]):
 
     @property
     def cost(self) -> str:
-        """Return what it costs, in words; empty if nothing."""
-        return ""
+        """Return what it costs, in words; empty if that is part of another resource's cost."""
+        return "free"
 
     @property
     def usually(self) -> float:
