@@ -36,17 +36,26 @@ def test_mine():
 """
 
 
-@pytest.fixture
-def author(person: Attendee, practice_cloud: PracticeCloud, snapshots: Snapshots) -> Attendee:
-    """Somebody with a seeded repository that requires a review, on their branch, with a test of their own."""
+def on_branch(
+    person: Attendee, practice_cloud: PracticeCloud, snapshots: Snapshots, name: str, *prepared: str
+) -> Attendee:
+    """Take somebody to their branch, in a clone on this machine, after steps that a snapshot keeps."""
     person.defaults = {**DEFAULTS, "devops_organization": "practice"}
 
     def settle() -> None:
         assert person.solve("set-up").all_passed()
-        assert person.solve(SEED, POLICY).statuses[POLICY] is Status.PASSED
+        seen = person.solve(*prepared)
+        assert all(seen.statuses[step] is Status.PASSED for step in prepared), seen.results
 
-    snapshots.prepare("author", practice_cloud, person.root, settle)
+    snapshots.prepare(name, practice_cloud, person.root, settle)
     assert person.solve(BRANCH).statuses[BRANCH] is Status.PASSED
+    return person
+
+
+@pytest.fixture
+def author(person: Attendee, practice_cloud: PracticeCloud, snapshots: Snapshots) -> Attendee:
+    """Somebody with a seeded repository that requires a review, on their branch, with a test of their own."""
+    on_branch(person, practice_cloud, snapshots, "author", SEED, POLICY)
     with (clone(person) / TEST_FILE).open("a", encoding="utf-8") as file:
         file.write(OWN)
     return person

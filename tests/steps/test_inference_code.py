@@ -10,38 +10,19 @@ from hol_wizard.engine.results import Status
 from hol_wizard.resources.written_test import TEST_FILE, WrittenTest
 from tests.practice_cloud import PracticeCloud
 from tests.snapshots import Snapshots
-from tests.steps.attendee import DEFAULTS, Attendee
+from tests.steps.attendee import Attendee
+from tests.steps.author import BRANCH, OWN, clone, on_branch
 from tests.steps.databricks import context_of
 from tests.steps.test_scientist_setup import SEED, person, push
 
 __all__ = ["person"]
-BRANCH = "scientist-setup/create-your-branch"
 PULL, TEST = "inference-code/pull-the-training-code", "inference-code/add-a-unit-test"
-OWN = """
-
-def test_mine():
-    model = MyModel()
-    model.init()
-    assert model.predict(PERSON)["estimated_wages"] > 0
-"""
 
 
 @pytest.fixture
 def reader(person: Attendee, practice_cloud: PracticeCloud, snapshots: Snapshots) -> Attendee:
     """Somebody with a seeded repository, and a clone of it on this machine that is on their branch."""
-    person.defaults = {**DEFAULTS, "devops_organization": "practice"}
-
-    def settle() -> None:
-        assert person.solve("set-up").all_passed()
-        assert person.solve(SEED).statuses[SEED] is Status.PASSED
-
-    snapshots.prepare("reader", practice_cloud, person.root, settle)
-    assert person.solve(BRANCH).statuses[BRANCH] is Status.PASSED
-    return person
-
-
-def clone(attendee: Attendee) -> Path:
-    return Path(attendee.wizard().names.clone_folder)
+    return on_branch(person, practice_cloud, snapshots, "reader", SEED)
 
 
 def write(attendee: Attendee, more: str, encoding: str = "utf-8") -> Path:
