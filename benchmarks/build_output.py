@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/build_output.py [--runs N]
 
 Works on a practice cloud of its own. For the first figure the clone's `build.py` prints 5,000 lines a second. For the
-second one, the engine builds everything after the base image anew, in turns by the wizard and by `docker build`.
+second one, the engine rebuilds everything after the base image, in turns for the wizard and for `docker build`.
 """
 
 from __future__ import annotations

@@ -253,7 +253,7 @@ def _compared(commit: str, distance: tuple[int, int] | None) -> str:
 
 
 def _in_clone(context: StepContext, repository: Repository, newest: str) -> str:
-    """Return in words how the branch stands in the reader's clone on this machine."""
+    """Return in words where the branch is in the reader's clone on this machine."""
     branch = context.names.branch
     clone = LocalClone(context, context.names.clone_folder, repository).find(context.reads)
     if clone is None:

@@ -66,7 +66,7 @@ def test_a_branch_that_goes_on_elsewhere_is_compared_in_words(scientist: Attende
 
     # Somebody rewrites the branch
     git(scientist, "checkout", "--quiet", "--orphan", "other")
-    git(scientist, "commit", "--quiet", "--message", "Begun anew")
+    git(scientist, "commit", "--quiet", "--message", "Start again")
     context = context_of(scientist, COMMIT)
     remote = context.services.git_remote(required_repository(context).remote_url, organization(context).authorization)
     words = ("push", "--quiet", "--force", "origin", "other:attendee")

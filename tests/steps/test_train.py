@@ -86,7 +86,7 @@ def test_from_nothing_to_a_model_and_through_what_can_go_wrong(person: Attendee,
     assert RUN not in person.plan(RUN)
     assert "No training goes on" in str(act(person, RUN, "train.cancel").results[RUN])
 
-    # Another notebook is trained anew; a failure says why, and another run takes its place
+    # A changed notebook is trained again; a failure says why, and another run replaces it
     move_on(person, BROKEN)
     assert "has not run with the notebooks of commit" in person.look(RUN).summary, person.look(RUN)
     seen = person.solve(RUN)
@@ -120,7 +120,7 @@ def test_from_nothing_to_a_model_and_through_what_can_go_wrong(person: Attendee,
     assert newest(person).result == "CANCELED"
     assert "No training goes on" in str(act(person, RUN, "train.cancel").results[RUN])
 
-    # Whoever stops watching may have the run canceled, or leave it
+    # A person who stops watching can have the run canceled, or leave it running
     for cancels in (True, False):
         wizard, stop = person.wizard(), StopRequest()
         for event in wizard.solve(wizard.targets([RUN]), cancelled=stop):

@@ -225,7 +225,7 @@ class DatabricksGit:
             raise ServiceError(f"The notebook {path} is not text.", "Open it in the workspace.") from error
 
     def content(self, found: WorkspaceObject) -> bytes:
-        """Return what a notebook or a file consists of, as it would stand in Git.
+        """Return the content of a notebook or a file, as Git would store it.
 
         Raises:
             NotFoundError: It is gone.

@@ -105,7 +105,7 @@ class ReportTree(Tree[Line]):
         if self.size.width != self._laid_out:
             self._lay_out()
 
-    # What stands in it
+    # Its lines
 
     def _lay_out(self) -> None:
         self._laid_out = self.size.width

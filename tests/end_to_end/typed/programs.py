@@ -1,4 +1,4 @@
-"""The programs that the documents' commands are for: the Azure CLI with its DevOps extension, and what stands in."""
+"""The programs that the documents' commands need: the Azure CLI and its extension, a substitute for Databricks' CLI."""
 
 from __future__ import annotations
 

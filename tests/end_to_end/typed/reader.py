@@ -48,7 +48,7 @@ class Reader:
     kept: Path
     """Folder of the snapshots."""
     filled_in: dict[str, str] = field(default_factory=dict)
-    """What they write in the place of a word in capitals."""
+    """What they write instead of each word in capitals."""
     password: str = ""
     """Of the service principal, as it was shown once."""
 
@@ -105,7 +105,7 @@ class Reader:
         return [(place, self.kept / name / str(number)) for number, place in enumerate(places)]
 
     def completed(self, block: Block) -> str:
-        """Return a block with this person's words in the place of those in capitals."""
+        """Return a block in which this person's words replace those in capitals."""
         return TO_FILL_IN.sub(lambda found: self.filled_in.get(found[0], found[0]), block.code)
 
     def begin(self, section: str) -> None:

@@ -202,7 +202,7 @@ def test_two_threads_that_change_tokens_do_not_wait_for_each_other(tmp_path: Pat
     adding, look = threading.Event(), cache._persistence.time_last_modified
 
     def slowly() -> float:
-        # The file is locked here. Whoever adds a token meanwhile would have the cache locked.
+        # The file is locked here; a thread that adds a token at this moment would hold the lock of the cache.
         adding.wait(0.3)
         return float(look())
 
