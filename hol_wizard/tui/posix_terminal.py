@@ -44,6 +44,9 @@ class PosixTerminal(LinuxDriver):
         """Take over the terminal."""
         super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual's has no types
         self._drawing = self._writer_thread is not None
+        # The kernel may hand a signal to any thread. Python then notes it, but an idle loop goes on sleeping: unless a
+        # handler of the loop's own has set the descriptor that wakes it, for each signal (`signal.set_wakeup_fd`).
+        self._loop.add_signal_handler(signal.SIGCONT, self._sigcont_application)
 
     def stop_application_mode(self) -> None:
         """Restore the terminal."""

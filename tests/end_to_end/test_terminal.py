@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 import signal
@@ -199,17 +200,30 @@ def test_a_stop_and_a_continuation_keep_the_screen_whole(ground: Ground, number:
             assert_whole(terminal)
         terminal.screen.reset()
         os.kill(terminal.pid, signal.SIGCONT)
-        try:
-            terminal.wait_for(OVERVIEW, PATIENCE / 3)
-        except TimeoutError:
-            # On a busy machine, nothing was drawn after one of many continuations; a shell's `fg` sends another one.
-            os.kill(terminal.pid, signal.SIGCONT)
-            terminal.wait_for(OVERVIEW, PATIENCE / 3)
+        terminal.wait_for(OVERVIEW, PATIENCE)
         terminal.settle(0.5)
         assert terminal.modes["alternate screen"]
         answers(terminal)
         terminal.send(b"q")
         assert terminal.wait_for_end() == 0
+        assert_whole(terminal)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="tgkill is of Linux")
+def test_a_signal_that_another_thread_takes_wakes_an_idle_screen(ground: Ground) -> None:
+    """The kernel may hand a signal for a process to any of its threads; at rest, the first one sleeps."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with wizard(ground) as terminal:
+        terminal.wait_for(OVERVIEW, PATIENCE)
+        terminal.settle(1.0)
+        other = max(each.id for each in terminal.process.threads() if each.id != terminal.pid)
+        terminal.screen.reset()
+        assert libc.tgkill(terminal.pid, other, signal.SIGCONT) == 0
+        terminal.wait_for(OVERVIEW, PATIENCE)
+        terminal.settle(1.0)
+        other = max(each.id for each in terminal.process.threads() if each.id != terminal.pid)
+        assert libc.tgkill(terminal.pid, other, signal.SIGTERM) == 0
+        assert terminal.wait_for_end() == 128 + signal.SIGTERM
         assert_whole(terminal)
 
 
