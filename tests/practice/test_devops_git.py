@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,10 +15,10 @@ import pytest
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops.branch_policies import BranchPolicies
 from hol_wizard.practice.devops.projects import Projects
-from hol_wizard.practice.devops.repositories import Repositories
+from hol_wizard.practice.devops.repositories import Repositories, cgi_variables, folder_size
 from hol_wizard.practice.devops.versions import branch_heads
 from hol_wizard.practice.kernel.clock import Clock
-from hol_wizard.practice.kernel.service import Router
+from hol_wizard.practice.kernel.service import Request, Router
 from hol_wizard.practice.kernel.store import Store
 from hol_wizard.practice.kernel.world import World
 from tests.practice.conftest import user_token
@@ -186,3 +188,54 @@ def test_nobody_finds_half_of_a_repository(tmp_path: Path) -> None:
     again, _ = started()
     again.store.close()
     assert list((tmp_path / "git").iterdir()) == kept
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="a process group, to end what would loop for ever")
+def test_git_ends_when_the_server_is_killed_in_the_middle_of_a_push(tmp_path: Path) -> None:
+    for words in (("init", "--quiet", "--bare"), ("config", "http.receivepack", "true")):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    kind = {"Content-Type": "application/x-git-receive-pack-request"}
+    match = {"organization": "practice", "project": "lab", "repository": "lab"}
+    place = "/practice/lab/_git/lab/git-receive-pack"
+    pushed = Request("POST", place, {}, kind, b"0" * 1000, "", match, caller=seed.ATTENDEE)
+    environment = {"PATH": os.environ["PATH"], **cgi_variables(pushed, tmp_path)}
+    process = subprocess.Popen(
+        ["git", "http-backend"],
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        # The pipe ends with the server, after a part of the request.
+        answer, _ = process.communicate(pushed.content[:10], timeout=20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    assert b"x-git-receive-pack-result" in answer
+
+
+def test_the_size_of_a_folder_is_told_while_things_in_it_vanish(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kept").write_bytes(b"12345")
+    # As a file that is removed between the listing and the question for its size.
+    (tmp_path / "removed").symlink_to(tmp_path / "nothing")
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    (folder / "object").write_bytes(b"123")
+    list_folder, listed = os.scandir, []
+
+    def remove_first(path: Path | str = ".") -> object:
+        listed.append(Path(path))
+        if Path(path) == folder:
+            monkeypatch.undo()
+            shutil.rmtree(folder)
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "scandir", remove_first)
+    assert folder_size(tmp_path) == 5
+    assert listed == [tmp_path, folder]

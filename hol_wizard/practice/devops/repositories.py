@@ -201,7 +201,7 @@ class Repositories:
             "name": name,
             "url": address,
             "project": self._projects.reference(request, project),
-            "size": _size(path / "objects"),
+            "size": folder_size(path / "objects"),
             # The organization is the user name for which git asks a password (recorded); there is no SSH server here.
             "remoteUrl": f"https://{project['organization']}@{there.removeprefix('https://')}",
             "sshUrl": f"git@127.0.0.1:v3/{quote(project['organization'])}/{quote(name)}/{quote(name)}",
@@ -299,19 +299,8 @@ class Repositories:
             return Response(403, message, content_type="text/plain; charset=utf-8")
         path = await self.use(project)
         before = await branch_heads(path) if pushes else {}
-        operation = request.path.partition(f"/_git/{request.match['repository']}")[2]
         more = {
-            "GIT_PROJECT_ROOT": str(path),
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "PATH_INFO": operation,
-            "REQUEST_METHOD": request.method,
-            "QUERY_STRING": urlencode(request.pairs),
-            "CONTENT_TYPE": request.headers.get("Content-Type", ""),
-            # Without CONTENT_LENGTH it reads to the end of its input. With it, it would wait in a busy loop for the
-            # rest if this server were killed in the middle (`pipe_fixed_length` in git's http-backend.c).
-            "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
-            "REMOTE_USER": request.who.client,
-            "REMOTE_ADDR": "127.0.0.1",
+            **cgi_variables(request, path),
             "PRACTICE_PROTECTED": " ".join(self._policies.protected(project, repository_id(project))),
         }
         done = await bare_git.run(path, "http-backend", given=request.content, more=more)
@@ -333,7 +322,26 @@ class Repositories:
         return Response(status, body, headers, headers.get("Content-Type", "application/octet-stream"))
 
 
-def _size(folder: Path) -> int:
+def cgi_variables(request: Request, path: Path) -> dict[str, str]:
+    """Return the variables with which `git http-backend` handles a request about a repository in a folder.
+
+    Without CONTENT_LENGTH it reads to the end of its input. With it, it would wait in a busy loop for the rest if this
+    server were killed in the middle (`pipe_fixed_length` in git's http-backend.c).
+    """
+    return {
+        "GIT_PROJECT_ROOT": str(path),
+        "GIT_HTTP_EXPORT_ALL": "1",
+        "PATH_INFO": request.path.partition(f"/_git/{request.match['repository']}")[2],
+        "REQUEST_METHOD": request.method,
+        "QUERY_STRING": urlencode(request.pairs),
+        "CONTENT_TYPE": request.headers.get("Content-Type", ""),
+        "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
+        "REMOTE_USER": request.who.client,
+        "REMOTE_ADDR": "127.0.0.1",
+    }
+
+
+def folder_size(folder: Path) -> int:
     """Return the size of the files in a folder; a push that is under way adds and removes some meanwhile."""
     size = 0
     # It skips a folder that is removed while it is read.
