@@ -56,9 +56,8 @@ def _lab_roots() -> tuple[str, ...]:
 
 def _work(clone: Clone) -> Work:
     state, roots = clone.state(), _lab_roots()
-    untracked = clone.new_files()
-    new = tuple(path for path in untracked if path.partition("/")[0] in roots)
-    others = tuple(path for path in untracked if path not in new)
+    new = tuple(path for path in state.untracked if path.partition("/")[0] in roots)
+    others = tuple(path for path in state.untracked if path not in new)
     large = tuple(path for path in (*state.changed, *new) if _size(clone.folder / path) > LARGE)
     return Work(state, new, others, large)
 

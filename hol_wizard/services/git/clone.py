@@ -47,6 +47,7 @@ class WorkTree:
     changed: tuple[str, ...] = ()
     """Paths with changes that are not committed."""
     untracked: tuple[str, ...] = ()
+    """Paths that git neither tracks nor ignores."""
     conflicts: tuple[str, ...] = ()
     """Paths with conflicting changes."""
     doing: str = ""
@@ -290,7 +291,9 @@ class Clone:
         changed: list[str] = []
         untracked: list[str] = []
         conflicts: list[str] = []
-        for line in self._git("status", "--porcelain=v2", "--branch", "--untracked-files=all").splitlines():
+        # Paths whatever characters are in them.
+        lines = iter(self._git("status", "--porcelain=v2", "--branch", "--untracked-files=all", "-z").split("\0"))
+        for line in lines:
             kind, _, rest = line.partition(" ")
             if line.startswith("# branch.head ") and not line.endswith("(detached)"):
                 branch = line.split(" ", 2)[2]
@@ -302,8 +305,11 @@ class Clone:
                 untracked.append(rest)
             elif kind == "u":
                 conflicts.append(rest.split(" ", 9)[-1])
-            elif kind in {"1", "2"}:
-                changed.append(rest.split(" ", 7 if kind == "1" else 8)[-1].partition("\t")[0])
+            elif kind == "1":
+                changed.append(rest.split(" ", 7)[-1])
+            elif kind == "2":
+                changed.append(rest.split(" ", 8)[-1])
+                next(lines)  # its earlier path
         inside = self.folder / self._git("rev-parse", "--git-dir").strip()
         doing = next((words for name, words in _DOING.items() if (inside / name).exists()), "")
         return WorkTree(branch, upstream, ahead, behind, tuple(changed), tuple(untracked), tuple(conflicts), doing)
@@ -397,11 +403,6 @@ class Clone:
             ServiceError: git is not told.
         """
         return self._git("var", "GIT_AUTHOR_IDENT").strip().rpartition(" ")[0].rpartition(" ")[0]
-
-    def new_files(self) -> tuple[str, ...]:
-        """Return the paths that git neither tracks nor ignores, whatever characters are in them."""
-        told = self._git("ls-files", "--others", "--exclude-standard", "-z")
-        return tuple(path for path in told.split("\0") if path)
 
     def changed_lines(self, start: str = "HEAD", end: str = "") -> dict[str, list[tuple[int, str]]]:
         """Return the lines that are added, with their numbers, by path.
