@@ -225,7 +225,7 @@ def _discussions(context: StepContext, wanted: LabPullRequest, pull: PullRequest
 def is_approved(context: StepContext) -> Result:
     """Check that another person has approved and nobody objects; wait for a review in progress."""
     wanted, pull = _required(context)
-    others = pull.approvers(without={pull.creator.id})
+    others = pull.approvers
     against = [each for each in pull.reviewers if each.objects]
     comments = [each for each in _discussions(context, wanted, pull) if each.is_open]
     policies = [] if pull.status == "completed" else _policies(context, pull)
@@ -257,7 +257,7 @@ def is_approved(context: StepContext) -> Result:
 def _review_seen(
     pull: PullRequest, comments: Sequence[Discussion], policies: Sequence[PolicyEvaluation]
 ) -> tuple[Expectation, ...]:
-    others = pull.approvers(without={pull.creator.id})
+    others = pull.approvers
     shown = ", ".join(each.name for each in others) or "nobody yet"
     seen = [Expectation("Approved by another person", "1 or more", shown, bool(others))]
     for each in pull.reviewers:
@@ -317,7 +317,7 @@ def is_completed(context: StepContext) -> Result:
     wanted, pull = _required(context)
     if pull.status != "completed":
         return _not_completed(context, wanted, pull)
-    others = pull.approvers(without={pull.creator.id})
+    others = pull.approvers
     project = context.names.devops_project
     apart = wanted.client.distance(project, wanted.repository, wanted.target, pull.merge_commit)
     contained = apart is not None and not apart[1]
@@ -427,7 +427,7 @@ def complete(context: StepContext) -> None:
     if pull.status == "active" and not pull.is_completing:
         if (trouble := _trouble(context, wanted, pull)) is not None:
             raise trouble
-        if not pull.approvers(without={pull.creator.id}):
+        if not pull.approvers:
             raise ConflictError(
                 f"Nobody but its author has approved pull request {pull.id}.",
                 "Let another person read and approve it: <step pull-request/review-and-approve>.",

@@ -81,9 +81,11 @@ class PullRequest:
     closed_by: str = ""
     """ID of the person who completed or abandoned it."""
 
-    def approvers(self, *, without: Collection[str] = ()) -> tuple[Reviewer, ...]:
-        """Return the people whose vote approves, except those with these IDs."""
-        return tuple(each for each in self.reviewers if each.approves and not each.is_group and each.id not in without)
+    @property
+    def approvers(self) -> tuple[Reviewer, ...]:
+        """The people other than its creator whose vote approves."""
+        others = (each for each in self.reviewers if each.id != self.creator.id)
+        return tuple(each for each in others if each.approves and not each.is_group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +196,11 @@ class PullRequests(Connection):
 
     def publish_pull_request(self, project: str, repository_id: str, number: int) -> PullRequest:
         """Make a draft ready for review."""
-        path, thing = f"{_path(repository_id)}/{number}", f"pull request {number}"
-        return self._changed("PATCH", project, path, thing, {"isDraft": False})
+        return self._update(project, repository_id, number, {"isDraft": False})
 
     def abandon_pull_request(self, project: str, repository_id: str, number: int) -> PullRequest:
         """Abandon a pull request: nothing is merged, and it can be reactivated."""
-        path, thing = f"{_path(repository_id)}/{number}", f"pull request {number}"
-        return self._changed("PATCH", project, path, thing, {"status": "abandoned"})
+        return self._update(project, repository_id, number, {"status": "abandoned"})
 
     def complete_pull_request(self, project: str, repository_id: str, pull: PullRequest, message: str) -> PullRequest:
         """Request the completion of a pull request as it was last seen; it is merged a moment later.
@@ -220,8 +220,7 @@ class PullRequests(Connection):
                 "mergeCommitMessage": message,
             },
         }
-        path, thing = f"{_path(repository_id)}/{pull.id}", f"pull request {pull.id}"
-        return self._changed("PATCH", project, path, thing, body)
+        return self._update(project, repository_id, pull.id, body)
 
     def add_reviewer(self, project: str, repository_id: str, number: int, person: str) -> None:
         """Ask somebody for a review, by the organization's own id of them.
@@ -229,8 +228,7 @@ class PullRequests(Connection):
         Raises:
             ServiceError: The organization does not know them, or they do not see the repository.
         """
-        path = f"{_path(repository_id)}/{number}/reviewers/{quote(person)}"
-        self._send("PUT", path, f"pull request {number}", {"vote": 0}, below=project)
+        self.vote(project, repository_id, number, person, 0)
 
     def vote(self, project: str, repository_id: str, number: int, person: str, vote: int) -> None:
         """Record the caller's own vote.
@@ -261,6 +259,9 @@ class PullRequests(Connection):
         thing = f"the policies of pull request {number}"
         page = self._get("/policy/evaluations", thing, PREVIEW, below=project_id, artifactId=artifact)
         return [_evaluation(each) for each in page.objects("value")]
+
+    def _update(self, project: str, repository_id: str, number: int, body: Mapping[str, Any]) -> PullRequest:
+        return self._changed("PATCH", project, f"{_path(repository_id)}/{number}", f"pull request {number}", body)
 
     def _changed(self, method: str, project: str, path: str, thing: str, body: Mapping[str, Any]) -> PullRequest:
         return _pull_request(json_object(self._send(method, path, thing, body, below=project), self.url))
