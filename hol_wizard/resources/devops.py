@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from hol_wizard.errors import NotFoundError
+from hol_wizard.errors import ConflictError, NotFoundError
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.visibility import Unseen, project_viewer, unseen
 from hol_wizard.services.devops.client import DevOps
@@ -88,6 +88,28 @@ def required_repository(context: StepContext) -> Repository:
             f"There is no repository {context.names.repository}, or you may not see it.",
             "Do the section devops-project first; then ask an administrator of the project to add you "
             "(its step Invite the users).",
+        )
+    return found
+
+
+def seeded_repository(context: StepContext, missing: str = "") -> Repository:
+    """Return the lab's repository, which has a default branch.
+
+    Args:
+        context: The step's context.
+        missing: What an empty repository lacks, for the message: `there is nothing to merge into`.
+
+    Raises:
+        NotFoundError: There is none, or the account may not see it.
+        ConflictError: It is empty.
+        InconclusiveError: According to the ledger, somebody else created the project, and the account does not see it.
+        AccessDeniedError: The account is not in the organization.
+    """
+    found = required_repository(context)
+    if not found.default_branch:
+        raise ConflictError(
+            f"The repository {found.name} is empty{missing and f': {missing}'}.",
+            "<first devops-project/seed-the-repository>.",
         )
     return found
 

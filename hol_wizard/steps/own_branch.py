@@ -15,7 +15,7 @@ from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, SignInError
 from hol_wizard.resources.branch import PUSHING, Branch
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.devops import branches, organization, repository, required_repository
+from hol_wizard.resources.devops import branches, organization, repository, seeded_repository
 from hol_wizard.resources.local_clone import LocalClone
 from hol_wizard.services.devops.repositories import Repository
 from hol_wizard.services.git.clone import Clone
@@ -32,13 +32,7 @@ def _branch(context: StepContext, found: Repository, clone: Clone | None = None)
 
 
 def _required(context: StepContext) -> Repository:
-    found = required_repository(context)
-    if not found.default_branch:
-        raise ConflictError(
-            f"The repository {found.name} is empty: there is nothing to branch from.",
-            "<first devops-project/seed-the-repository>.",
-        )
-    return found
+    return seeded_repository(context, "there is nothing to branch from")
 
 
 @check(deadline=30)

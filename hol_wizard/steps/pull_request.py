@@ -16,7 +16,7 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, SignInError
 from hol_wizard.lab.inputs import addresses
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.devops import branches, organization, repository, required_repository
+from hol_wizard.resources.devops import branches, organization, repository, seeded_repository
 from hol_wizard.resources.devops_user import required_project
 from hol_wizard.resources.local_clone import required_clone
 from hol_wizard.resources.pull_request import LabPullRequest
@@ -41,13 +41,7 @@ _POLICY_WORDS: Final = {
 
 
 def _found_repository(context: StepContext) -> Repository:
-    found = required_repository(context)
-    if not found.default_branch:
-        raise ConflictError(
-            f"The repository {found.name} is empty: there is nothing to merge into.",
-            "<first devops-project/seed-the-repository>.",
-        )
-    return found
+    return seeded_repository(context, "there is nothing to merge into")
 
 
 def _pull_request(context: StepContext) -> LabPullRequest:

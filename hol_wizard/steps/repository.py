@@ -22,7 +22,7 @@ from hol_wizard.resources.devops import (
     hidden_project,
     organization,
     repository,
-    required_repository,
+    seeded_repository,
 )
 from hol_wizard.resources.review_policy import BranchReviewPolicy
 from hol_wizard.resources.starter_project import (
@@ -283,9 +283,7 @@ def _review_policy(context: StepContext) -> BranchReviewPolicy:
         NotFoundError: There is no repository.
         ConflictError: The repository is empty.
     """
-    found = required_repository(context)
-    if not found.default_branch:
-        raise ConflictError(f"The repository {found.name} is empty.", "<first devops-project/seed-the-repository>.")
+    found = seeded_repository(context)
     return BranchReviewPolicy(context, organization(context).organization, found.id, found.default_branch)
 
 
