@@ -70,8 +70,7 @@ class Branch(InRepository[Stand]):
             UnseenError: Its repository may be hidden from this account.
         """
         found = self.enter(reads)
-        key = ("devops branches", self.organization, self.repository)
-        known = reads.share(key, lambda: self.client.branches(found.project, found.id))
+        known = self.branches(reads, found)
         at = known.get(self.name)
         return Stand(found, at, known.get(found.default_branch, "")) if at else None
 

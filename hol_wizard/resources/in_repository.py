@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -55,6 +56,11 @@ class InRepository(Resource[T]):
                 raise hidden.error
             raise NotFoundError(f"The repository of the {self.kind.lower()} {self.name} is gone.", "Seed it again.")
         return found
+
+    def branches(self, reads: ReadCache, place: Repository) -> Mapping[str, str]:
+        """Return the repository's branches with their commits; read once, regardless of how many resources need it."""
+        key = ("devops branches", self.organization, place.id)
+        return reads.share(key, lambda: self.client.branches(place.project, place.id))
 
     def _hidden(self, here: DevOps) -> Unseen | None:
         """Return why it may exist although its repository was not found; None: it is gone with it.

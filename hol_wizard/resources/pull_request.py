@@ -89,8 +89,7 @@ class LabPullRequest(InRepository[PullRequest]):
 
     def _went_on(self, reads: ReadCache, place: Repository, completed: PullRequest) -> bool:
         """Return whether the branch has commits since a merge that its target does not have."""
-        key = ("devops branches", self.organization, place.id)
-        known = reads.share(key, lambda: self.client.branches(place.project, place.id))
+        known = self.branches(reads, place)
         if known.get(self.source, completed.source_commit) == completed.source_commit:
             return False
         # It may only have taken the merge in.
