@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from hol_wizard.services.answers import Document
 from hol_wizard.services.devops.connection import Connection
+from hol_wizard.services.devops.repositories import HEADS
 from hol_wizard.services.rest import json_object
 
 REVIEWERS: Final = "fa4e907d-c16b-4a4c-9dfa-4906e5d171dd"
 """Type "Minimum number of reviewers", the same in every organization (azure-devops-cli-extension, policy commands)."""
-_HEADS: Final = "refs/heads/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Scope:
         """Return whether it contains the default branch of a repository."""
         if self.repository not in {"", repository.lower()}:
             return False
-        ref = f"{_HEADS}{branch}"
+        ref = f"{HEADS}{branch}"
         if self.match == "prefix":
             return ref == self.ref or ref.startswith(f"{self.ref.rstrip('/')}/")
         return self.match == "defaultbranch" or self.ref in {"", ref}
@@ -82,7 +82,7 @@ class Policies(Connection):
 
 
 def _body(repository_id: str, branch: str) -> dict[str, Any]:
-    scope = {"repositoryId": repository_id, "refName": f"{_HEADS}{branch}", "matchKind": "Exact"}
+    scope = {"repositoryId": repository_id, "refName": f"{HEADS}{branch}", "matchKind": "Exact"}
     settings = {
         "minimumApproverCount": 1,
         "creatorVoteCounts": False,

@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 from hol_wizard.services.answers import Document, Pages
 from hol_wizard.services.devops.connection import PREVIEW, Connection
+from hol_wizard.services.devops.repositories import HEADS
 from hol_wizard.services.rest import json_object
 
 APPROVED: Final = 5
 """The lowest vote that approves: 10 approves, 5 approves with suggestions (`IdentityRefWithVote.vote`)."""
-_HEADS: Final = "refs/heads/"
 _PAGE: Final = 100
 _VOTES: Final[Mapping[int, str]] = {
     10: "approved",
@@ -137,8 +137,8 @@ class PullRequests(Connection):
         """
         query = {
             "searchCriteria.status": status,
-            "searchCriteria.sourceRefName": _HEADS + source,
-            "searchCriteria.targetRefName": _HEADS + target,
+            "searchCriteria.sourceRefName": HEADS + source,
+            "searchCriteria.targetRefName": HEADS + target,
             "$top": str(_PAGE),
         }
         found: list[PullRequest] = []
@@ -186,8 +186,8 @@ class PullRequests(Connection):
             AccessDeniedError: The caller may not contribute to pull requests.
         """
         body = {
-            "sourceRefName": _HEADS + source,
-            "targetRefName": _HEADS + target,
+            "sourceRefName": HEADS + source,
+            "targetRefName": HEADS + target,
             "title": title,
             "description": description,
             "reviewers": [{"id": each} for each in reviewers],
@@ -277,8 +277,8 @@ def _pull_request(document: Document) -> PullRequest:
         title=str(document.get("title") or ""),
         description=str(document.get("description") or ""),
         status=str(document["status"]),
-        source=str(document["sourceRefName"]).removeprefix(_HEADS),
-        target=str(document["targetRefName"]).removeprefix(_HEADS),
+        source=str(document["sourceRefName"]).removeprefix(HEADS),
+        target=str(document["targetRefName"]).removeprefix(HEADS),
         creator=_reviewer(document.inner("createdBy")),
         merge_status=str(document.get("mergeStatus") or ""),
         merge_message=str(document.get("mergeFailureMessage") or ""),

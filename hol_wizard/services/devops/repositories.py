@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import quote
 
 from hol_wizard.errors import NotFoundError
 from hol_wizard.services.answers import Document
 from hol_wizard.services.devops.connection import Connection
 from hol_wizard.services.secrets import Secret
+
+HEADS: Final = "refs/heads/"
+"""Before the name of a branch in the name of its ref."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class Repositories(Connection):
         """Return the branches of a repository, without `refs/heads/`, with their commits."""
         path = f"/git/repositories/{quote(repository_id)}/refs"
         found = self._get(path, "the branches", below=project, filter="heads/").objects("value")
-        return {str(each["name"]).removeprefix("refs/heads/"): str(each["objectId"]) for each in found}
+        return {str(each["name"]).removeprefix(HEADS): str(each["objectId"]) for each in found}
 
     def distance(self, project: str, repository_id: str, branch: str, commit: str) -> tuple[int, int] | None:
         """Return how many commits a branch has that a commit has not, and the other way round (Git - Stats, Get).
@@ -135,7 +139,7 @@ def _repository(document: Document, url: str) -> Repository:
     return Repository(
         str(document["id"]),
         str(document["name"]),
-        str(document.get("defaultBranch") or "").removeprefix("refs/heads/"),
+        str(document.get("defaultBranch") or "").removeprefix(HEADS),
         url,
         bool(document.get("isDisabled")),
         str(document.inner("project").get("id") or ""),

@@ -13,6 +13,7 @@ from hol_wizard.practice.devops.branch_policies import (
 )
 from hol_wizard.practice.devops.pull_requests import merging
 from hol_wizard.practice.devops.pull_requests.records import APPROVED, REJECTED, WAITING
+from hol_wizard.practice.devops.versions import BRANCHES
 from hol_wizard.practice.kernel.store import Document
 
 _STRATEGIES = {"noFastForward": "allowNoFastForward", "squash": "allowSquash"}
@@ -54,7 +55,7 @@ def evaluate(policy: Document, pull: Document) -> Evaluation:
     A build validation stays `queued`: the practice cloud does not start a build for it.
     """
     kind, settings = policy["body"]["type"], policy["body"].get("settings") or {}
-    target = pull["target"].removeprefix("refs/heads/")
+    target = pull["target"].removeprefix(BRANCHES)
     if kind == REVIEWERS:
         return _by_votes(policy, pull, target)
     if kind == REQUIRED_REVIEWERS:
