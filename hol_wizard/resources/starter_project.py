@@ -54,26 +54,28 @@ NAMED: Final = (
 
 def starter_paths() -> frozenset[str]:
     """Return the paths of the starter project's files, from its root."""
-    return frozenset(path for path, _ in _files(files("hol_wizard").joinpath("starter"), ""))
+    return frozenset(path for path, _ in _files())
 
 
 def starter_files(names: Names) -> Mapping[str, File]:
     """Return the starter project, by path from its root, with the reader's names in its pipelines."""
-    found = dict(_files(files("hol_wizard").joinpath("starter"), ""))
+    # On Windows, a wheel keeps no file modes: executable files are recognized by their extension.
+    found = {path: File(each.read_bytes(), executable=path.endswith(".sh")) for path, each in _files()}
     for path in (BUILD, RELEASE):
         found[path] = File(fill(found[path].content.decode(), names.values()).encode(), found[path].executable)
     return found
 
 
-def _files(folder: Traversable, above: str) -> Iterator[tuple[str, File]]:
+def _files(folder: Traversable | None = None, above: str = "") -> Iterator[tuple[str, Traversable]]:
+    """Yield the starter's files by path, without reading them."""
+    folder = folder or files("hol_wizard").joinpath("starter")
     for each in sorted(folder.iterdir(), key=lambda each: each.name):
         path = f"{above}{each.name}"
         if each.is_dir():
             if each.name != "__pycache__":
                 yield from _files(each, f"{path}/")
         else:
-            # On Windows, a wheel keeps no file modes: executable files are recognized by their extension.
-            yield path, File(each.read_bytes(), executable=path.endswith(".sh"))
+            yield path, each
 
 
 def is_foreign(paths: frozenset[str]) -> bool:
