@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -340,5 +341,10 @@ def _made(folder: Path) -> set[str]:
 
 def _strange(folder: Path) -> tuple[str, ...]:
     made = {MADE, *_made(folder)}
-    files = (each for each in sorted(folder.rglob("*")) if each.is_symlink() or not each.is_dir())
-    return tuple(name for each in files if (name := each.relative_to(folder).as_posix()) not in made)
+    files: list[Path] = []
+    # It skips a folder that a run removes while it is read.
+    for place, folders, names in os.walk(folder):
+        here = Path(place)
+        files += (here / name for name in names)
+        files += (here / name for name in folders if (here / name).is_symlink())
+    return tuple(name for each in sorted(files) if (name := each.relative_to(folder).as_posix()) not in made)

@@ -227,8 +227,14 @@ def tested_in(file: Path) -> str:
 def digests(folder: Path) -> dict[str, str]:
     """Return the digest of each file below a folder by its path, without bytecode and hidden notes."""
     found = {}
-    for file in sorted(folder.rglob("*")):
-        path = file.relative_to(folder)
-        if file.is_file() and "__pycache__" not in path.parts and not file.name.startswith("."):
-            found[path.as_posix()] = hashlib.sha256(file.read_bytes()).hexdigest()
+    # It skips a folder that is removed while it is read.
+    for place, _, names in os.walk(folder):
+        for name in names:
+            file = Path(place, name)
+            path = file.relative_to(folder)
+            if "__pycache__" in path.parts or name.startswith(".") or not file.is_file():
+                continue
+            # An editor that saves has a temporary file for a moment.
+            with suppress(FileNotFoundError):
+                found[path.as_posix()] = hashlib.sha256(file.read_bytes()).hexdigest()
     return found
