@@ -46,7 +46,7 @@ class Threads:
         return Response(200, self._shown(request, _thread(pull, request)))
 
     async def _create(self, request: Request) -> Response:
-        pull, _ = await self._writable(request)
+        pull, _ = await self._scope.writable(request)
         now, body = self._world.clock.now(), request.json
         if not body.get("comments"):
             raise records.invalid("comments")
@@ -66,7 +66,7 @@ class Threads:
         return Response(200, self._shown(request, thread))
 
     async def _update(self, request: Request) -> Response:
-        pull, _ = await self._writable(request)
+        pull, _ = await self._scope.writable(request)
         thread = _thread(pull, request)
         thread["status"] = _named(request.json.get("status"), _STATUSES, thread["status"])
         thread["updated"] = self._world.clock.now()
@@ -79,7 +79,7 @@ class Threads:
         return Response(200, {"value": value, "count": len(value)})
 
     async def _reply(self, request: Request) -> Response:
-        pull, _ = await self._writable(request)
+        pull, _ = await self._scope.writable(request)
         thread = _thread(pull, request)
         comment = self._add(request, thread, request.json)
         self._scope.keep(pull)
@@ -87,7 +87,7 @@ class Threads:
 
     async def _delete(self, request: Request) -> Response:
         """Delete one of the caller's own comments; a thread is deleted with its last comment."""
-        pull, _ = await self._writable(request)
+        pull, _ = await self._scope.writable(request)
         thread = _thread(pull, request)
         comment = next((each for each in thread["comments"] if str(each["id"]) == request.match["comment"]), None)
         if comment is None:
@@ -99,11 +99,6 @@ class Threads:
         thread["deleted"] = all(each["deleted"] for each in thread["comments"])
         self._scope.keep(pull)
         return Response(200)
-
-    async def _writable(self, request: Request) -> tuple[Document, Document]:
-        pull, project = await self._scope.pull(request)
-        self._scope.check_contributor(request, project)
-        return pull, project
 
     def _add(self, request: Request, thread: Document, given: Any) -> Document:
         content = str((given or {}).get("content") or "")

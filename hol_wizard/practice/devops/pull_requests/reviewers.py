@@ -108,7 +108,6 @@ class Reviewers:
         return Response(200)
 
     async def _editable(self, request: Request) -> tuple[Document, Document]:
-        pull, project = await self._scope.pull(request)
-        self._scope.check_contributor(request, project)
+        pull, project = await self._scope.writable(request)
         records.check_editable(pull)
         return pull, project

@@ -64,6 +64,16 @@ class Scope:
             raise records.not_found()
         return pull, project
 
+    async def writable(self, request: Request) -> tuple[Document, Document]:
+        """Return the pull request that a request changes, and its project.
+
+        Raises:
+            Refused: There is none, or the caller may only read (public: TF401027).
+        """
+        pull, project = await self.pull(request)
+        self.check_contributor(request, project)
+        return pull, project
+
     def keep(self, pull: Document) -> None:
         """Save a changed pull request."""
         self._pulls.keep(pull)

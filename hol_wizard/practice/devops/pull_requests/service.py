@@ -259,9 +259,8 @@ class PullRequestService:
                 raise errors.refused(409, message, "GitPullRequestExistsException", errors.GIT)
 
     async def _update(self, request: Request) -> Response:
-        pull, project = await self._scope.pull(request)
+        pull, project = await self._scope.writable(request)
         organization, body = self._scope.organization(request), request.json
-        self._scope.check_contributor(request, project)
         status = str(body.get("status") or pull["status"])
         status = _SENT_STATUSES.get(status, status).lower()
         if status not in _STATUSES[:3]:

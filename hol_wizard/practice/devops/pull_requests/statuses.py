@@ -39,8 +39,7 @@ class Statuses:
         return Response(200, self._shown(request, _status(pull, request)))
 
     async def _create(self, request: Request) -> Response:
-        pull, project = await self._scope.pull(request)
-        self._scope.check_contributor(request, project)
+        pull, _ = await self._scope.writable(request)
         body, now = request.json, self._world.clock.now()
         state, context = str(body.get("state") or "notSet"), records.part(body.get("context"))
         state = _STATES[int(state)] if state.isdecimal() and int(state) < len(_STATES) else state
@@ -60,8 +59,7 @@ class Statuses:
         return Response(200, self._shown(request, status))
 
     async def _delete(self, request: Request) -> Response:
-        pull, project = await self._scope.pull(request)
-        self._scope.check_contributor(request, project)
+        pull, _ = await self._scope.writable(request)
         gone = _status(pull, request)
         pull["statuses"] = [each for each in pull["statuses"] if each is not gone]
         self._scope.keep(pull)
