@@ -104,11 +104,6 @@ async def at(path: Path, ref: str) -> str:
     return (await bare_git.run(path, "rev-parse", "--verify", "--quiet", ref)).text.strip()
 
 
-async def default_branch(path: Path) -> str:
-    """Return the full name of the branch that a repository's HEAD names."""
-    return (await bare_git.run(path, "symbolic-ref", "HEAD")).text.strip()
-
-
 def preview_message(pull: Document) -> str:
     """Return the message of a trial merge (recorded)."""
     source, target = (pull[name].removeprefix(BRANCHES) for name in ("source", "target"))

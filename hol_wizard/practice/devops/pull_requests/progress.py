@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.devops import bare_refs
 from hol_wizard.practice.devops.branch_policies import BranchPolicies
 from hol_wizard.practice.devops.members import member_id
 from hol_wizard.practice.devops.organizations import ORGANIZATIONS
@@ -171,7 +172,7 @@ class Progress:
         source, target = pull["source_commit"], pull["target_commit"]
         changed = {pull["target"]: (target, pull["merge_commit"])}
         wants_deletion = pull["options"].get("deleteSourceBranch") and heads.get(pull["source"]) == source
-        if wants_deletion and await self._can_be_deleted(project, path, pull["source"]):
+        if wants_deletion and self._can_be_deleted(project, path, pull["source"]):
             await merging.move(path, pull["source"], NO_COMMIT, source)
             changed[pull["source"]] = (source, NO_COMMIT)
         pull |= {"status": "completed", "closed": self._world.clock.now(), "closed_by": by, "completing": None}
@@ -181,14 +182,14 @@ class Progress:
         if principal is not None:
             await self._repositories.pushed(project, principal, changed)
 
-    async def _can_be_deleted(self, project: Document, path: Path, branch: str) -> bool:
+    def _can_be_deleted(self, project: Document, path: Path, branch: str) -> bool:
         """Return whether a branch can be deleted: not the default branch, and not one with required policies.
 
         learn.microsoft.com/azure/devops/repos/git/branch-policies: "A branch with required policies configured can't be
         deleted". That the completion succeeds nevertheless is an estimate.
         """
         protected = self._policies.protected(project, self._repositories.identity(project))
-        return branch not in protected and branch != await merging.default_branch(path)
+        return branch not in protected and branch != bare_refs.head(path)
 
 
 def _ref(pull: Document) -> str:
