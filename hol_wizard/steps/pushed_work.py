@@ -18,7 +18,7 @@ from hol_wizard.resources.databricks_token import kept_token
 from hol_wizard.resources.devops import branches, organization, required_repository
 from hol_wizard.resources.local_clone import required_clone
 from hol_wizard.resources.starter_project import starter_paths
-from hol_wizard.services.git.clone import Clone, WorkTree
+from hol_wizard.services.git.clone import Clone, WorkTree, counted, some_of
 
 COMMIT: Final = "Commit"
 BRANCH: Final = "Branch"
@@ -69,10 +69,6 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _some(paths: Sequence[str]) -> str:
-    return ", ".join(paths[:_MOST]) + (f" and {len(paths) - _MOST} more" if len(paths) > _MOST else "")
-
-
 @check(deadline=30)
 def is_pushed(context: StepContext) -> Result:
     """Check that the lab's files are committed in the clone, and that the server's branch is at the same commit.
@@ -94,7 +90,7 @@ def is_pushed(context: StepContext) -> Result:
         ),
     ]
     if work.others:
-        seen.append(Expectation("Other new files", "yours to keep or to commit", _some(work.others), met=True))
+        seen.append(Expectation("Other new files", "yours to keep or to commit", some_of(work.others), met=True))
     if state.conflicts or state.doing:
         seen.append(Expectation("Work tree", "nothing to resolve", str(state), met=False))
         advice = f"In {clone.folder}: git status says how to end it. The wizard resolves nothing for you."
@@ -119,9 +115,9 @@ def _pending(work: Work) -> str:
     """Return in words what is not committed: `2 files changed (a, b), 1 new (c)`."""
     told = []
     if changed := work.state.changed:
-        told.append(f"{len(changed)} file{'' if len(changed) == 1 else 's'} changed ({_some(changed)})")
+        told.append(f"{counted(len(changed), 'file')} changed ({some_of(changed)})")
     if work.new:
-        told.append(f"{len(work.new)} new ({_some(work.new)})")
+        told.append(f"{len(work.new)} new ({some_of(work.new)})")
     return ", ".join(told)
 
 
@@ -168,7 +164,7 @@ def _refusal(work: Work, findings: Sequence[str]) -> ConflictError | None:
         )
     if work.large:
         return ConflictError(
-            f"Too large for the repository: {_some(work.large)}. Data and models are kept in the lake and in the "
+            f"Too large for the repository: {some_of(work.large)}. Data and models are kept in the lake and in the "
             "registry.",
             "Move the file out of the clone, or add it to .gitignore. If you really want it in the repository, commit "
             "it by hand.",
@@ -214,10 +210,10 @@ def _plan(context: StepContext) -> Sequence[Change]:
         note = "; ".join(filter(None, (_pending(work), clone.summary(), _author(clone))))
         changes.append(Change("create", COMMIT, f"“{message}”", where, "free", note=note))
     if work.others:
-        changes.append(Change("leave", "File", _some(work.others), where, note="not part of the lab, not committed"))
+        changes.append(Change("leave", "File", some_of(work.others), where, note="not part of the lab, not committed"))
     if work.to_commit or there != clone.commit("HEAD"):
         ahead = work.state.ahead
-        earlier = f", with {ahead} earlier commit{'' if ahead == 1 else 's'} of yours" if ahead else ""
+        earlier = f", with {counted(ahead, 'earlier commit')} of yours" if ahead else ""
         note = f"pushed to {context.names.repository}{earlier}"
         changes.append(Change("change", BRANCH, branch, context.names.repository, "free", _PUSHING, note))
     return changes or (Change("leave", BRANCH, branch, where, note="everything is committed and pushed"),)
@@ -257,7 +253,7 @@ def commit_and_push(context: StepContext) -> None:
         made = clone.commit_all(_lab_roots(), _message(context))
         context.reporter.say(f"Commit {made[:_SHORT]} “{_message(context)}” by {clone.author}: {_pending(work)}.")
     if work.others:
-        context.reporter.say(f"Not part of the lab, and not committed: {_some(work.others)}.")
+        context.reporter.say(f"Not part of the lab, and not committed: {some_of(work.others)}.")
     _push(context, clone, branch)
 
 
@@ -272,7 +268,7 @@ def _push(context: StepContext, clone: Clone, branch: str) -> None:
     state = clone.state()
     if state.behind and state.upstream:
         raise ConflictError(
-            f"{branch} has {state.behind} commit{'' if state.behind == 1 else 's'} in Azure DevOps that your clone "
+            f"{branch} has {counted(state.behind, 'commit')} in Azure DevOps that your clone "
             "does not have, such as one from Databricks.",
             f"In {clone.folder}: git pull --rebase puts your commits on top. Then <solve>.",
         )

@@ -19,6 +19,7 @@ from hol_wizard.resources.local_clone import LocalClone
 from hol_wizard.resources.notebooks import uncommitted
 from hol_wizard.resources.training_run import TrainingRun, counting, listed_runs, noted_commits, own_git_folder
 from hol_wizard.services.devops.repositories import Repository
+from hol_wizard.services.git.clone import counted
 from hol_wizard.services.machine_learning import ModelVersion
 
 MODEL = FIXED["model"]
@@ -249,7 +250,7 @@ def _compared(commit: str, distance: tuple[int, int] | None) -> str:
     newer, missing = distance
     if missing:
         return f"{commit[:_SHORT]}, not in the branch in Azure DevOps"
-    return f"{commit[:_SHORT]}, {_count(newer)} behind" if newer else f"{commit[:_SHORT]}, the newest"
+    return f"{commit[:_SHORT]}, {counted(newer, 'commit')} behind" if newer else f"{commit[:_SHORT]}, the newest"
 
 
 def _in_clone(context: StepContext, repository: Repository, newest: str) -> str:
@@ -266,7 +267,3 @@ def _in_clone(context: StepContext, repository: Repository, newest: str) -> str:
     if clone.contains(newest, here):
         return f"{here[:_SHORT]}, with commits that are not pushed"
     return f"{here[:_SHORT]}, without the newest; pull in the next section"
-
-
-def _count(commits: int) -> str:
-    return f"{commits} commit{'' if commits == 1 else 's'}"

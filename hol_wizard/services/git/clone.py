@@ -62,17 +62,17 @@ class WorkTree:
         """Return it in plain words."""
         words = []
         if self.conflicts:
-            words.append(f"there are conflicting changes in {_some(self.conflicts)}")
+            words.append(f"there are conflicting changes in {some_of(self.conflicts)}")
         if self.doing:
             words.append(f"{self.doing} is in progress")
         if self.changed:
-            words.append(f"{_count(len(self.changed), 'file')} changed and not committed")
+            words.append(f"{counted(len(self.changed), 'file')} changed and not committed")
         if self.untracked:
-            words.append(f"{_count(len(self.untracked), 'new file')} that git does not track")
+            words.append(f"{counted(len(self.untracked), 'new file')} that git does not track")
         if self.ahead:
-            words.append(f"{_count(self.ahead, 'commit')} not pushed")
+            words.append(f"{counted(self.ahead, 'commit')} not pushed")
         if self.behind:
-            words.append(f"{_count(self.behind, 'commit')} not pulled")
+            words.append(f"{counted(self.behind, 'commit')} not pulled")
         return ", ".join(words) or "everything is committed and pushed"
 
 
@@ -96,11 +96,13 @@ def _added_lines(diff: str) -> dict[str, list[tuple[int, str]]]:
     return found
 
 
-def _count(number: int, thing: str) -> str:
+def counted(number: int, thing: str) -> str:
+    """Return a number of things in words: `1 file`, `2 files`."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
-def _some(paths: tuple[str, ...]) -> str:
+def some_of(paths: Sequence[str]) -> str:
+    """Return the first three paths, and how many more there are."""
     return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
 
 
@@ -477,4 +479,4 @@ class Clone:
                 "restores the previous state.",
             )
         self._git("merge", "--quiet", "--ff-only", "@{upstream}")
-        return f"{_count(state.behind, 'new commit')} taken in"
+        return f"{counted(state.behind, 'new commit')} taken in"
