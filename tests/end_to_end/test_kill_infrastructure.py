@@ -33,11 +33,8 @@ KILLS_A_ROUND = 17
 
 
 @pytest.fixture
-def ground(machine: Machine) -> Iterator[Ground]:
-    for each in ("AUTHOR", "COMMITTER"):
-        machine.more |= {f"GIT_{each}_NAME": "Alex Attendee", f"GIT_{each}_EMAIL": "attendee@practice.example"}
-    machine.more |= {"HOL_WIZARD_CLONE_FOLDER": str(machine.home.parent / "clone" / "practice-hol")}
-    with Ground.of(machine, speed=300.0) as made:
+def ground(attendees_machine: Machine) -> Iterator[Ground]:
+    with Ground.of(attendees_machine, speed=300.0) as made:
         yield made
 
 

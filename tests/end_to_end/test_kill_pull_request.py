@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from hol_wizard.practice import seed
 from tests.end_to_end.conftest import Machine
 from tests.end_to_end.ground import Ground
 from tests.end_to_end.test_kill_infrastructure import adopted_without_a_reason, left_over
@@ -18,12 +17,8 @@ KILLS = 12
 
 
 @pytest.fixture
-def ground(machine: Machine) -> Iterator[Ground]:
-    for each in ("AUTHOR", "COMMITTER"):
-        machine.more |= {f"GIT_{each}_NAME": "Alex Attendee", f"GIT_{each}_EMAIL": "attendee@practice.example"}
-    machine.more |= {"HOL_WIZARD_CLONE_FOLDER": str(machine.home.parent / "clone" / "practice-hol")}
-    with Ground.of(machine, speed=300.0) as made:
-        made.cloud.control.settings(user=seed.ATTENDEE.name)
+def ground(attendees_machine: Machine) -> Iterator[Ground]:
+    with Ground.of(attendees_machine, speed=300.0) as made:
         yield made
 
 

@@ -19,13 +19,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture
-def ground(machine: Machine, runtime: Path) -> Iterator[Ground]:
+def ground(attendees_machine: Machine, runtime: Path) -> Iterator[Ground]:
     assert runtime
-    for each in ("AUTHOR", "COMMITTER"):
-        machine.more |= {f"GIT_{each}_NAME": "Alex Attendee", f"GIT_{each}_EMAIL": "attendee@practice.example"}
-    machine.more |= {"HOL_WIZARD_CLONE_FOLDER": str(machine.home.parent / "clone" / "practice-hol")}
-    with Ground.of(machine, speed=600.0) as made:
-        made.cloud.control.settings(user=seed.ATTENDEE.name)
+    with Ground.of(attendees_machine, speed=600.0) as made:
         yield made
 
 
