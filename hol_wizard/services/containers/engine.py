@@ -89,8 +89,8 @@ class Engine:
                 finding=Finding.HANGS,
             )
         if answer.code is None:
-            others = list(self._others())
-            known = f" (an engine answers at {others[0]}, but the lab's commands need docker)" if others else ""
+            other = next(self._others(), None)
+            known = f" (an engine answers at {other}, but the lab's commands need docker)" if other else ""
             return EngineReport(
                 "",
                 problem=f"The docker command is not on the PATH{known}.",
@@ -176,12 +176,11 @@ class Engine:
                 remedy="docker context use default",
                 finding=Finding.BAD_CONTEXT,
             )
-        others = list(self._others())
-        if others:
+        if other := next(self._others(), None):
             return EngineReport(
                 client,
-                problem=f"No Docker engine responds at docker's default address, but one does at {others[0]}.",
-                remedy=f"export DOCKER_HOST=unix://{others[0]}",
+                problem=f"No Docker engine responds at docker's default address, but one does at {other}.",
+                remedy=f"export DOCKER_HOST=unix://{other}",
                 finding=Finding.ELSEWHERE,
             )
         told = self._environ.get("DOCKER_HOST", "")
