@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from hol_wizard.errors import ServiceError, WizardError
-from hol_wizard.services.error_rules import explain, rule_for
+from hol_wizard.services.error_rules import READ, explain, rule_for
 
 _STAGES: Final = (
     # BuildKit: `#8 [4/9] RUN pip …`, `#8 [builder 4/9] …`; the older builder: `Step 4/9 : RUN …`; Podman: `STEP 4/9: …`
@@ -21,8 +21,6 @@ _STAGES: Final = (
     # The starter's own programs.
     (re.compile(r"(Looking for .{1,60}|Fetching version .{1,60}|Adding the tests to .{1,60}|Running the tests)"), "{}"),
 )
-_READ: Final = 4000
-"""Length of the end of a failed build's output that is examined, as much as an error rule reads."""
 
 
 def stage(line: str) -> str:
@@ -41,10 +39,16 @@ def failure(what: str, last: str, advice: str) -> WizardError:
         last: The last lines of its output.
         advice: What to do if nothing better is known.
     """
-    if rule := rule_for("containers", "", last[-_READ:]):
-        return explain(rule, "", last[-_READ:], detail=last[-_READ:], thing=what)
+    end = tail(last)
+    if rule := rule_for("containers", "", end):
+        return explain(rule, "", end, detail=end, thing=what)
     lines = [line for line in last.splitlines() if line.strip()]
     # The starter's programs print their own reason last, beginning with their name.
     own = next((line for line in reversed(lines) if re.match(r"run(?:build|tests): ", line)), "")
     said = own.partition(": ")[2] or (lines[-1] if lines else "it printed nothing")
-    return ServiceError(f"{what}: {said[:500]}", advice, detail=last[-_READ:])
+    return ServiceError(f"{what}: {said[:500]}", advice, detail=end)
+
+
+def tail(output: str) -> str:
+    """Return the end of a failed program's output, as much as an error rule reads."""
+    return output[-READ:]

@@ -62,7 +62,7 @@ class EngineWorkbench:
         found = self._engine.probe()
         if found.problem:
             # This is the cause, whatever the program printed last.
-            return ServiceError(f"{what}: {found.problem}", found.remedy, detail=ended.last[-4000:])
+            return ServiceError(f"{what}: {found.problem}", found.remedy, detail=build_output.tail(ended.last))
         return build_output.failure(what, ended.last, "Correct it, then <solve>. By hand, you see the same output.")
 
     def image(self, clone: Path, name: str) -> Image | None:

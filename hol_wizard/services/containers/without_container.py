@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -119,5 +118,4 @@ class ContainerlessWorkbench:
     def remove(self, clone: Path, image: Image, lab: str) -> None:
         """Remove the record."""
         del image, lab
-        with suppress(FileNotFoundError):
-            (clone / NOTE_FILE).unlink()
+        (clone / NOTE_FILE).unlink(missing_ok=True)
