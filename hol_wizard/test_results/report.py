@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from hol_wizard.test_results.cobertura import Coverage, FileCoverage, percent, read_cobertura
 from hol_wizard.test_results.failure import failure_lines
 from hol_wizard.test_results.junit import Case, Outcome, Results, read_junit
 from hol_wizard.test_results.xml_file import UnreadableError
+
+T = TypeVar("T")
 
 GOAL: Final = 0.68
 """The coverage that the lab's class of 2019 reached; every report is compared with it."""
@@ -48,22 +50,21 @@ class RunReport:
 def read_report(folder: Path, about: tuple[str, ...] = ()) -> RunReport:
     """Return the report on the run in a folder; an unreadable file is listed as a problem and raises nothing."""
     problems: list[str] = []
-    results: Results | None = None
-    coverage: Coverage | None = None
-    try:
-        results = read_junit(folder / TESTS_FILE)
-    except FileNotFoundError:
-        problems.append(f"There is no {TESTS_FILE} in {folder}.")
-    except UnreadableError as error:
-        problems.append(f"{folder / TESTS_FILE} {error}.")
-    try:
-        coverage = read_cobertura(folder / COVERAGE_FILE)
-    except FileNotFoundError:
-        problems.append(f"There is no {COVERAGE_FILE} in {folder}.")
-    except UnreadableError as error:
-        problems.append(f"{folder / COVERAGE_FILE} {error}.")
+    results = _readable(read_junit, folder / TESTS_FILE, problems)
+    coverage = _readable(read_cobertura, folder / COVERAGE_FILE, problems)
     page = folder / PAGE
     return RunReport(results, coverage, str(page) if page.is_file() else "", about, tuple(problems))
+
+
+def _readable(read: Callable[[Path], T], file: Path, problems: list[str]) -> T | None:
+    """Return the contents of a file; None, with a sentence added to the problems, if there are none."""
+    try:
+        return read(file)
+    except FileNotFoundError:
+        problems.append(f"There is no {file.name} in {file.parent}.")
+    except UnreadableError as error:
+        problems.append(f"{file} {error}.")
+    return None
 
 
 # As lines
