@@ -32,7 +32,7 @@ from hol_wizard.services.containers.workbench import (
     VERSION_LABEL,
     Workbench,
 )
-from hol_wizard.test_results.junit import Case, Outcome
+from hol_wizard.test_results.junit import WORST_FIRST, Case, Outcome
 from hol_wizard.test_results.report import TESTS_FILE, RunReport, compared, read_report
 
 logger = logging.getLogger(__name__)
@@ -91,6 +91,11 @@ class TestRun(Resource[Found]):
     usually = TESTS_USUALLY
 
     @property
+    def _image_id(self) -> str:
+        """The ID of the inference image; empty: there is none."""
+        return self.image.id if self.image is not None else ""
+
+    @property
     def folder(self) -> Path:
         """Return the folder."""
         return self.clone / RESULTS
@@ -138,10 +143,9 @@ class TestRun(Resource[Found]):
 
     def expectations(self, found: Found) -> Sequence[Expectation]:
         """Return which image was tested, whether the tests are those in the clone, and which did not pass."""
-        wanted = self.image.id if self.image is not None else ""
-        recorded = found.record.image_id
+        wanted, recorded = self._image_id, found.record.image_id
         seen = [Expectation("Tested image", _short(wanted), _tested(recorded, wanted), met=recorded == wanted)]
-        changed = _changed(found.record.tests, self._tests())
+        changed = self._changed(found.record)
         seen.append(Expectation("Tests in the clone", "as they were run", changed or "as they were run", not changed))
         seen += [Expectation("Results", "can be read", each, met=False) for each in found.report.problems]
         results = found.report.results
@@ -165,10 +169,16 @@ class TestRun(Resource[Found]):
         if not own:
             yield Expectation("Your test", "passed", f"{path.name} has none", met=False)
         for test in own:
-            ran = [case.outcome for case in cases if _is_of(case, test)]
-            worst = next((each for each in (Outcome.ERROR, Outcome.FAILED, Outcome.SKIPPED) if each in ran), None)
-            actual = str(worst or Outcome.PASSED) if ran else "not among those that ran"
-            yield Expectation(f"Your test {test.name}", "passed", actual, bool(ran) and worst is None)
+            ran = (case.outcome for case in cases if _is_of(case, test))
+            worst = min(ran, key=WORST_FIRST.index, default=None)
+            actual = str(worst or "not among those that ran")
+            yield Expectation(f"Your test {test.name}", "passed", actual, worst is Outcome.PASSED)
+
+    def _changed(self, record: Record) -> str:
+        """Return which files with tests have changed since the run; empty: none."""
+        before, now = record.tests, self._tests()
+        names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+        return f"changed since: {', '.join(names)}" if before and names else ""
 
     def _tests(self) -> dict[str, str]:
         """Return the digests of the files with tests, as `run_tests.py` computes them."""
@@ -246,24 +256,24 @@ class TestRun(Resource[Found]):
         """Return the outcome of the tests."""
         results, coverage = found.report.results, found.report.coverage
         covered = f"; coverage {coverage.percent}, {compared(coverage.rate)}" if coverage is not None else ""
+        reason = self._reason(found)
         return judge(
             self.expectations(found),
             passed=f"All tests passed in this image, yours among them: {results}{covered}.",
-            failed=f"{self._reason(found)[:1].upper()}{self._reason(found)[1:]}.",
+            failed=f"{reason[:1].upper()}{reason[1:]}.",
             next_action=self.remedy(found),
         )
 
     def _reason(self, found: Found) -> str:
         """Return in words why they do not match."""
         record, results = found.record, found.report.results
-        wanted = self.image.id if self.image is not None else ""
         if found.report.problems or results is None:
             return "the results cannot be read"
         if not record.image_id:
             return "the results do not say which image was tested"
-        if record.image_id != wanted:
+        if record.image_id != self._image_id:
             return "the results are of an older image"
-        if _changed(record.tests, self._tests()):
+        if self._changed(record):
             return "the tests have changed since they ran"
         if results.bad:
             names = ", ".join(case.name for case in results.bad[:3])
@@ -276,8 +286,8 @@ class TestRun(Resource[Found]):
         if found.strange:
             return f"Move {found.strange[0]} out of {self.folder}: no test run left it there."
         results = found.report.results
-        ran = found.record.image_id == (self.image.id if self.image is not None else "")
-        if results is not None and ran and not _changed(found.record.tests, self._tests()):
+        ran = found.record.image_id == self._image_id
+        if results is not None and ran and not self._changed(found.record):
             if results.bad:
                 return (
                     "Correct the test, then run the tests again by hand, or <solve>. If the code in Project_One is "
@@ -291,12 +301,6 @@ def _is_of(case: Case, test: UnitTest) -> bool:
     """Return whether a case in the results belongs to the attendee's test; a parametrized test has several cases."""
     module = Path(TEST_FILE).stem
     return f".{case.group}.{case.name.partition('[')[0]}".endswith(f".{module}.{test.name}")
-
-
-def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """Return which files with tests have changed since the run; empty: none."""
-    names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
-    return f"changed since: {', '.join(names)}" if before and names else ""
 
 
 def _tested(recorded: str, wanted: str) -> str:

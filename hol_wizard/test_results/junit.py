@@ -36,7 +36,7 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
 
 
-_WORST_FIRST: Final = (Outcome.ERROR, Outcome.FAILED, Outcome.SKIPPED, Outcome.PASSED)
+WORST_FIRST: Final = (Outcome.ERROR, Outcome.FAILED, Outcome.SKIPPED, Outcome.PASSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def _cases(suite: TestSuite, above: str) -> Iterator[tuple[str, TestCase]]:
 def _case(case: TestCase, suite: str) -> Case:
     attributes = case._elem.attrib  # its typed attributes raise ValueError if a value is not a number
     told = [(_outcome(str(each._tag)), each) for each in case.result]
-    outcome, worst = min(told, key=lambda pair: _WORST_FIRST.index(pair[0]), default=(Outcome.PASSED, None))
+    outcome, worst = min(told, key=lambda pair: WORST_FIRST.index(pair[0]), default=(Outcome.PASSED, None))
     message = (worst.message or "") if worst is not None else ""
     text = "\n\n".join(dict.fromkeys((each.text or "").strip("\n") for kind, each in told if kind is outcome))
     # XML turns line ends in attributes into spaces; unittest-xml-reporting puts the whole traceback into the message.
