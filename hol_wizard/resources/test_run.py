@@ -7,7 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -253,16 +253,17 @@ class TestRun(Resource[Found]):
         )
 
     def result(self, found: Found) -> Result:
-        """Return the outcome of the tests."""
+        """Return the outcome of the tests, with their report."""
         results, coverage = found.report.results, found.report.coverage
         covered = f"; coverage {coverage.percent}, {compared(coverage.rate)}" if coverage is not None else ""
         reason = self._reason(found)
-        return judge(
+        judged = judge(
             self.expectations(found),
             passed=f"All tests passed in this image, yours among them: {results}{covered}.",
             failed=f"{reason[:1].upper()}{reason[1:]}.",
             next_action=self.remedy(found),
         )
+        return replace(judged, report=found.report)
 
     def _reason(self, found: Found) -> str:
         """Return in words why they do not match."""
