@@ -46,7 +46,7 @@ def own_model(context: StepContext) -> ModelVersion:
     Raises:
         NotFoundError: There is none.
     """
-    workspace = machine_learning.workspace(replace(context, environment=Environment.DEV)).id
+    workspace = _registry(context)
     model, wanted = FIXED["model"], {"state": str(Environment.DEV), "created_by": context.names.alias}.items()
     found = context.reads.share(
         ("models", workspace.lower()), lambda: context.services.machine_learning.versions(workspace, model)
@@ -58,6 +58,11 @@ def own_model(context: StepContext) -> ModelVersion:
         f"No version of {model} has your alias {context.names.alias} in its tag created_by.",
         "<first train/run-the-training>.",
     )
+
+
+def _registry(context: StepContext) -> str:
+    """Return the ID of dev's workspace, whose registry has the model, whatever the step's environment."""
+    return machine_learning.workspace(replace(context, environment=Environment.DEV)).id
 
 
 @dataclass(frozen=True)
@@ -164,8 +169,7 @@ class InferenceImage(Resource[Image]):
             "Model", f"version {model.number}", f"version {noted}" if noted else "not noted", noted == str(model.number)
         )
         try:
-            workspace = machine_learning.workspace(replace(self.context, environment=Environment.DEV)).id
-            wanted = self.context.services.machine_learning.digests(workspace, model)
+            wanted = self.context.services.machine_learning.digests(_registry(self.context), model)
         except AccessDeniedError:
             # An account that may build may read them; a mere check does without.
             return (version,)
@@ -193,10 +197,8 @@ class InferenceImage(Resource[Image]):
 
     def access(self) -> Mapping[str, str]:
         """Return the variables with which the build downloads the model."""
-        dev = replace(self.context, environment=Environment.DEV)
         services = self.context.services
-        blobs = services.machine_learning.blob_address(machine_learning.workspace(dev).id)
-        return services.program_access(blobs)
+        return services.program_access(services.machine_learning.blob_address(_registry(self.context)))
 
     def changeable(self, found: Image, *, ours: bool) -> bool:
         """Return whether it can be built again: only if the wizard built it."""

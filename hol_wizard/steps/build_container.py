@@ -15,13 +15,7 @@ from hol_wizard.resources.build_settings import BuildSettings, image_name
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.inference_image import ASSETS, InferenceImage
 from hol_wizard.services.containers.engine import Image
-from hol_wizard.services.containers.workbench import (
-    MODEL_LABEL,
-    NOTE_FILE,
-    PERSON,
-    VERSION_LABEL,
-    with_note,
-)
+from hol_wizard.services.containers.workbench import MODEL_LABEL, NOTE_FILE, PERSON, VERSION_LABEL, with_note
 
 _ANSWERS_IN: Final = 60.0
 """Timeout for the response of a started container; 7 seconds measured on two cores."""
@@ -69,32 +63,32 @@ def remove_settings(context: StepContext) -> None:
 def is_built(context: StepContext) -> Result:
     """Check that the image was built from this clone and this model, and that it responds to a request."""
     image = InferenceImage(context)
+    return with_note(_built(context, image), image.workbench)
+
+
+def _built(context: StepContext, image: InferenceImage) -> Result:
     result = ownership.check(image)
     if result.status is not Status.PASSED:
-        return with_note(result, image.workbench)
+        return result
     found = image.find(context.reads)
     if found is None:
-        return with_note(image.absence(), image.workbench)
+        return image.absence()
     try:
         answer = context.services.remembered(
             ("answer of image", found.id), lambda: image.workbench.predict(image.folder, found, _ANSWERS_IN)
         )
     except WizardError as error:
         silent = Expectation("Answer", f"a number as {_ANSWER}", error.message, met=False)
-        return with_note(
-            Result(Status.FAILED, error.message, (*result.expectations, silent), error.hint, error.detail),
-            image.workbench,
-        )
+        return Result(Status.FAILED, error.message, (*result.expectations, silent), error.hint, error.detail)
     told = answer.get(_ANSWER) if isinstance(answer, dict) else None
     number = Expectation("Answer", f"a number as {_ANSWER}", json.dumps(answer)[:80], isinstance(told, int | float))
     model = f"version {found.labels.get(VERSION_LABEL)} of {found.labels.get(MODEL_LABEL)}"
-    judged = judge(
+    return judge(
         (*result.expectations, number),
         passed=f"{found.name} has your code and {model}, and answers.",
         failed=f"{found.name} answers something else than a number.",
         next_action=f"Correct inference_code, then build again. Asked was: {json.dumps(dict(PERSON))}",
     )
-    return with_note(judged, image.workbench)
 
 
 @solve(plan=lambda context: ownership.plan(InferenceImage(context)), deadline=LONG_WORK_DEADLINE)
