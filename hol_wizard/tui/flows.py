@@ -172,20 +172,30 @@ async def open_address(app: HolWizardApp, address: str) -> None:
     if not address.startswith(("https://", "http://")):
         app.notify("The portal has no page for this.", severity="warning", markup=False)
         return
-    if await aside(lambda: open_in_browser(address), "browser"):
-        app.notify(address, title="Opened in the browser", timeout=6, markup=False)
-    else:
-        await copy(app, address, f"No browser is available; the address: {address}")
+    await _browse(app, address, address, f"No browser is available; the address: {address}")
 
 
 async def open_file(app: HolWizardApp, path: str) -> None:
     """Open a local page in a graphical browser, otherwise copy its path; show which."""
     if not await aside(lambda: Path(path).is_file(), "browser"):
         app.notify(f"It is gone: {path}. Run the tests again.", severity="warning", markup=False)
-    elif await aside(lambda: open_in_browser(Path(path).as_uri()), "browser"):
-        app.notify(path, title="Opened in the browser", timeout=6, markup=False)
     else:
-        await copy(app, path, f"No browser is available here. The report is {path}")
+        await _browse(app, Path(path).as_uri(), path, f"No browser is available here. The report is {path}")
+
+
+async def _browse(app: HolWizardApp, address: str, name: str, copied: str) -> None:
+    """Open an address, or copy its name and say so.
+
+    Args:
+        app: The app.
+        address: The address.
+        name: How it is shown and copied.
+        copied: What to say if there is no browser.
+    """
+    if await aside(lambda: open_in_browser(address), "browser"):
+        app.notify(name, title="Opened in the browser", timeout=6, markup=False)
+    else:
+        await copy(app, name, copied)
 
 
 def open_in_browser(address: str) -> bool:

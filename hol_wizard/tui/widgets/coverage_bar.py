@@ -22,16 +22,23 @@ class Ink(StrEnum):
     """Where the lab's figure is."""
 
 
+LEGEND = f"┃ {percent(GOAL)}: the class of 2019"
+"""What the mark in a bar means."""
 STYLES = {Ink.ENOUGH: "$success", Ink.SHORT: "$warning", Ink.REST: "$foreground 25%", Ink.MARK: "$foreground"}
+
+
+def ink_of(rate: float | None) -> Ink:
+    """Return how a rate is drawn."""
+    return Ink.ENOUGH if rate is not None and rate >= GOAL else Ink.SHORT
 
 
 def bar_parts(rate: float | None, width: int) -> list[tuple[str, Ink]]:
     """Return a bar of so many cells, with a mark at the lab's figure."""
     full, mark = int(width * (rate or 0.0)), min(width - 1, int(width * GOAL))
-    ink = Ink.ENOUGH if rate is not None and rate >= GOAL else Ink.SHORT
+    covered = ("━", ink_of(rate))
     parts: list[tuple[str, Ink]] = []
     for cell in range(width):
-        part = ("┃", Ink.MARK) if cell == mark else ("━", ink) if cell < full else ("─", Ink.REST)
+        part = ("┃", Ink.MARK) if cell == mark else covered if cell < full else ("─", Ink.REST)
         if parts and parts[-1][1] is part[1]:
             parts[-1] = (parts[-1][0] + part[0], part[1])
         else:
@@ -62,5 +69,5 @@ def _coverage_lines(coverage: Coverage, width: int) -> list[Content]:
         drawn = [(text, STYLES[ink]) for text, ink in bar_parts(file.rate, room)]
         name = Content(f" {percent(file.rate):>5}  {file.name}").truncate(max(12, width - room), ellipsis=True)
         lines.append(Content.assemble(*drawn) + name)
-    lines.append(Content.styled(f"┃ {percent(GOAL)}: the class of 2019", "$foreground 60%"))
+    lines.append(Content.styled(LEGEND, "$foreground 60%"))
     return lines + [Content.styled(note, "$warning") for note in coverage.notes]

@@ -16,8 +16,8 @@ from textual.widgets.tree import TreeNode
 from hol_wizard.test_results.cobertura import Coverage, percent
 from hol_wizard.test_results.failure import Part, failure_lines
 from hol_wizard.test_results.junit import Case, Outcome, Results
-from hol_wizard.test_results.report import GOAL, RunReport, compared, told
-from hol_wizard.tui.widgets.coverage_bar import bar_parts
+from hol_wizard.test_results.report import RunReport, compared, told
+from hol_wizard.tui.widgets.coverage_bar import LEGEND, bar_parts, ink_of
 
 _SIGNS = {
     Outcome.PASSED: ("✓ ", "good"),
@@ -161,9 +161,8 @@ class ReportTree(Tree[Line]):
                 self._text(below, each.text, _INKS[each.part])
 
     def _add_coverage(self, coverage: Coverage) -> None:
-        ink = "enough" if coverage.rate is not None and coverage.rate >= GOAL else "short"
-        said = f", {compared(coverage.rate)}"
-        parts = [("Coverage  ", "bold"), (f"{coverage.percent} of the lines", ink), (said, "text")]
+        ink, said = ink_of(coverage.rate), f", {compared(coverage.rate)}"
+        parts = [("Coverage  ", "bold"), (f"{coverage.percent} of the lines", str(ink)), (said, "text")]
         node = self._node(self.root, Line("coverage", parts), is_open=True)
         width = 20 if self._laid_out >= _WIDE else 10
         for file in coverage.files:
@@ -172,7 +171,7 @@ class ReportTree(Tree[Line]):
             line = Line(f"file {file.name}", [*drawn, (lead, "text"), (file.name, "text")])
             self._text(self._node(node, line, is_open=False), told(file), "dim")
         if coverage.files:
-            self._text(node, f"┃ {percent(GOAL)}: the class of 2019", "dim")
+            self._text(node, LEGEND, "dim")
         for note in coverage.notes:
             self._text(node, note, "short")
 
