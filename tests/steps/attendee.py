@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -148,6 +149,16 @@ class Attendee:
         if not path.exists():
             return []
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def clone(attendee: Attendee) -> Path:
+    """Return the top folder of their clone."""
+    return Path(attendee.wizard().names.clone_folder)
+
+
+def git(attendee: Attendee, *words: str) -> str:
+    """Run git in their clone, as they do by hand, and return its output."""
+    return subprocess.run(["git", *words], cwd=clone(attendee), check=True, capture_output=True, text=True).stdout
 
 
 def _by_key(changes: Iterable[Any]) -> dict[str, list[Change]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from hol_wizard.resources.local_clone import required_clone
 from hol_wizard.resources.written_test import TEST_FILE
 from tests.practice_cloud import PracticeCloud
 from tests.snapshots import Snapshots
-from tests.steps.attendee import DEFAULTS, Attendee
+from tests.steps.attendee import DEFAULTS, Attendee, clone
 from tests.steps.databricks import context_of
 from tests.steps.test_scientist_setup import SEED, person
 
@@ -59,10 +58,6 @@ def author(person: Attendee, practice_cloud: PracticeCloud, snapshots: Snapshots
     with (clone(person) / TEST_FILE).open("a", encoding="utf-8") as file:
         file.write(OWN)
     return person
-
-
-def clone(attendee: Attendee) -> Path:
-    return Path(attendee.wizard().names.clone_folder)
 
 
 def git(attendee: Attendee, *words: str) -> str:

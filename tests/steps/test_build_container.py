@@ -28,7 +28,7 @@ from hol_wizard.services.containers.workbench import NOTE_FILE
 from tests.practice.conftest import MACHINE_LEARNING, Arm, user_token
 from tests.practice_cloud import PracticeCloud
 from tests.snapshots import Snapshots
-from tests.steps.attendee import DEFAULTS, Attendee
+from tests.steps.attendee import DEFAULTS, Attendee, clone, git
 from tests.steps.databricks import context_of
 from tests.steps.test_scientist_setup import person
 
@@ -88,10 +88,6 @@ def modeller(person: Attendee, practice_cloud: PracticeCloud, snapshots: Snapsho
             subprocess.run(["docker", "image", "rm", "--force", each], capture_output=True, check=False)
 
 
-def clone(attendee: Attendee) -> Path:
-    return Path(attendee.wizard().names.clone_folder)
-
-
 @pytest.fixture
 def builder(modeller: Attendee) -> Attendee:
     """Somebody whose settings are set; their image has a name of its own, so that others may build at the same time."""
@@ -112,10 +108,6 @@ def actual(result: Result, what: str) -> str:
 
 def verbs(attendee: Attendee, key: str) -> list[str]:
     return [change.verb for change in attendee.plan(key).get(key, [])]
-
-
-def git(attendee: Attendee, *words: str) -> None:
-    subprocess.run(["git", *words], cwd=clone(attendee), check=True, capture_output=True)
 
 
 def register_version(attendee: Attendee, cloud: PracticeCloud, number: int) -> None:
@@ -144,11 +136,7 @@ def test_the_settings_are_the_profile_s_and_stay_the_person_s(modeller: Attendee
         "MODEL_NAME": "worst_regression",
         "IMAGE_NAME": "hol-inference",
     }
-    git(modeller, "status", "--porcelain")
-    status = subprocess.run(
-        ["git", "status", "--porcelain"], cwd=clone(modeller), capture_output=True, text=True, check=True
-    )
-    assert status.stdout == "", "git ignores the file"
+    assert git(modeller, "status", "--porcelain") == "", "git ignores the file"
 
     # Somebody's own line stays, also when a wrong one of the wizard's file is set right
     file.write_text(f"{written.replace('AUTHOR=attendee', 'AUTHOR=joe')}PLATFORM=linux/arm64\r\n", encoding="utf-8")

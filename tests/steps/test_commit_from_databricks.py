@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from hol_wizard.engine.results import Result, Status
 from hol_wizard.resources.devops import organization, required_repository
 from hol_wizard.resources.notebooks import NOTEBOOK, NOTEBOOKS
 from hol_wizard.steps import train
-from tests.steps.attendee import Attendee
+from tests.steps.attendee import Attendee, git
 from tests.steps.databricks import act, client, context_of
 from tests.steps.test_scientist_setup import FOLDER, edit, path, person, push, scientist, solved
 
@@ -23,11 +22,6 @@ def look(attendee: Attendee) -> tuple[Result, dict[str, str]]:
     """Return how the step stands, without what comes before it, and what it found."""
     result = train.is_committed(context_of(attendee, COMMIT))
     return result, {each.what: each.actual for each in result.expectations}
-
-
-def git(attendee: Attendee, *words: str) -> str:
-    folder = Path(attendee.wizard().names.clone_folder)
-    return subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.mark.slow

@@ -10,8 +10,8 @@ from hol_wizard.engine.results import Status
 from hol_wizard.resources.written_test import TEST_FILE, WrittenTest
 from tests.practice_cloud import PracticeCloud
 from tests.snapshots import Snapshots
-from tests.steps.attendee import Attendee
-from tests.steps.author import BRANCH, OWN, clone, on_branch
+from tests.steps.attendee import Attendee, clone
+from tests.steps.author import BRANCH, OWN, on_branch
 from tests.steps.databricks import context_of
 from tests.steps.test_scientist_setup import SEED, person, push
 

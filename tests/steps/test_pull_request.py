@@ -15,7 +15,7 @@ from hol_wizard.resources.devops import organization, required_repository
 from hol_wizard.services.devops.pull_requests import PullRequest
 from hol_wizard.steps import pull_request
 from tests.practice_cloud import PracticeCloud
-from tests.steps.attendee import Attendee
+from tests.steps.attendee import Attendee, clone
 from tests.steps.author import (
     COMPLETE,
     CREATE,
@@ -23,7 +23,6 @@ from tests.steps.author import (
     PUSH,
     REVIEW,
     author,
-    clone,
     git,
     person,
     proposed,

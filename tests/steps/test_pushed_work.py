@@ -13,8 +13,8 @@ from hol_wizard.resources.written_test import TEST_FILE
 from hol_wizard.services.secrets import Secret, SecretStore
 from hol_wizard.steps.pushed_work import commit_and_push
 from tests.practice_cloud import PracticeCloud
-from tests.steps.attendee import Attendee
-from tests.steps.author import PUSH, author, clone, git, person, shown
+from tests.steps.attendee import Attendee, clone
+from tests.steps.author import PUSH, author, git, person, shown
 from tests.steps.databricks import context_of
 from tests.steps.test_scientist_setup import push
 

@@ -23,9 +23,9 @@ from hol_wizard.services.containers.workbench import RESULTS, TEST_IMAGE
 from hol_wizard.services.context import Services
 from hol_wizard.steps import test_container as step
 from tests.resources.bench import COVERAGE, IMAGE, OWN_TEST, PASSED, STARTER_TEST, Bench, leave
-from tests.steps.attendee import Attendee, Seen
+from tests.steps.attendee import Attendee, Seen, clone
 from tests.steps.databricks import context_of
-from tests.steps.test_build_container import BUILD, builder, clone, docker, engine, modeller, no_engine
+from tests.steps.test_build_container import BUILD, builder, docker, engine, modeller, no_engine
 from tests.steps.test_inference_code import reader
 from tests.steps.test_scientist_setup import person
 
@@ -63,7 +63,7 @@ class Desk:
 
 @pytest.fixture
 def desk(reader: Attendee, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    found = Desk(reader, Bench(), Path(reader.wizard().names.clone_folder))
+    found = Desk(reader, Bench(), clone(reader))
     with (found.clone / TEST_FILE).open("a", encoding="utf-8") as file:
         file.write(OWN_TEST)
     monkeypatch.setattr(Services, "workbench", lambda self: found.bench)

@@ -197,11 +197,7 @@ def test_how_far_a_build_is(line: str, told: str) -> None:
     ],
 )
 def test_each_failure_has_its_cause_and_its_remedy(last: str, told: str, advice: str) -> None:
-    error = (
-        build_output.failure("The image was not built", f"#1 DONE\n{last}\n", "Try it.")
-        if last
-        else (build_output.failure("The image was not built", "", "Try it."))
-    )
+    error = build_output.failure("The image was not built", f"#1 DONE\n{last}\n" if last else "", "Try it.")
     assert error.message.startswith("The image was not built: ")
     assert told in error.message
     assert advice in error.hint
