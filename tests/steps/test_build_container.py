@@ -28,7 +28,8 @@ from hol_wizard.services.containers.workbench import NOTE_FILE
 from tests.practice.conftest import MACHINE_LEARNING, Arm, user_token
 from tests.practice_cloud import PracticeCloud
 from tests.snapshots import Snapshots
-from tests.steps.attendee import DEFAULTS, Attendee, clone, git
+from tests.steps.attendee import Attendee, clone, git
+from tests.steps.author import on_branch
 from tests.steps.databricks import context_of
 from tests.steps.test_scientist_setup import person
 
@@ -38,7 +39,7 @@ SECTION = "build-container"
 SETTINGS, BUILD, LOOK = (
     f"{SECTION}/{step}" for step in ("set-the-build-settings", "run-the-local-build", "look-at-the-image")
 )
-BRANCH, RUN, ENGINE = "scientist-setup/create-your-branch", "train/run-the-training@dev", "tools/docker-engine"
+RUN, ENGINE = "train/run-the-training@dev", "tools/docker-engine"
 READ = "scientist-setup/let-yourself-read-the-model-files@dev"
 BASE = "python:3.11-slim"
 
@@ -69,17 +70,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def modeller(person: Attendee, practice_cloud: PracticeCloud, snapshots: Snapshots) -> Iterator[Attendee]:
     """Somebody who has registered a model, and has a clone on this machine."""
-    person.defaults = {**DEFAULTS, "devops_organization": "practice"}
-
-    def make() -> None:
-        assert person.solve("set-up").all_passed()
-        seen = person.solve(RUN, READ)
-        assert seen.statuses[RUN] is Status.PASSED, seen.results
-        assert seen.statuses[READ] is Status.PASSED, seen.results
-
-    snapshots.prepare("modeller", practice_cloud, person.root, make)
-    assert person.solve(BRANCH).statuses[BRANCH] is Status.PASSED
-    yield person
+    yield on_branch(person, practice_cloud, snapshots, "modeller", RUN, READ)
     if shutil.which("docker"):
         lab = person.wizard().profile.choices.lab_id
         ours = ["image", "ls", "--all", "--quiet", "--filter", f"label=hol-wizard.lab={lab}"]
