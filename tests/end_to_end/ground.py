@@ -27,8 +27,28 @@ SEED = "HOL_WIZARD_TEST_SEED"
 _GIVEN_SEED = os.environ.get(SEED)
 """Its value, read before a test's fixtures take the wizard's variables away."""
 
-_ANY_MOMENT = 2.5
-"""Seconds after its beginning in which a run is killed that is killed at any moment."""
+
+@dataclass
+class _Aim:
+    """When a run is killed. A run that has ended before its kill makes the next kill of its kind come earlier."""
+
+    lines: int
+    """How many lines a run writes at most before it is killed."""
+    pause: float = 0.3
+    """Seconds at most between the last of them and the kill."""
+    duration: float = 2.5
+    """Seconds from its beginning in which a run is killed that is killed at any moment."""
+
+    def pick(self, moments: random.Random, *, at_any_moment: bool) -> tuple[int, float]:
+        """Return how many lines a run writes, and the seconds from then until it is killed."""
+        lines, pause = moments.randint(1, self.lines), moments.random()
+        return (0, pause * self.duration) if at_any_moment else (lines, pause * self.pause)
+
+    def missed(self, lines: int, seconds: float) -> None:
+        """Take into account a run that ended by itself: the lines that it wrote, and how long it took."""
+        self.lines = max(1, min(self.lines, lines - 1))
+        self.pause /= 2
+        self.duration = seconds
 
 
 @dataclass
@@ -102,7 +122,7 @@ class Ground:
         """Solve the sections and tear everything down, in turn, killed again and again; end torn down.
 
         Two of three kills hit a solve. Most come when the run has written a random number of lines into the ledger, and
-        a moment later, however long a busy machine takes to come to that; one in four comes at any moment.
+        a moment later, however long a busy machine takes to come to that; every fourth comes at any moment.
 
         Args:
             sections: What is solved.
@@ -117,22 +137,16 @@ class Ground:
         moments = random.Random(seed + number)  # noqa: S311 it only picks moments
         print(f"\nround {number}: {SEED}={seed}")  # noqa: T201 to play a failed run again
         left = {"solve": kills - kills // 3, "teardown": kills // 3}
+        aims = {doing: _Aim(lines) for doing in left}
         at_work, ends, doing = 0, 0, "solve"
         while any(left.values()) or doing == "teardown":
-            before = self._lines()
+            before, begun = self._lines(), time.monotonic()
             process = self.start(doing, *(sections if doing == "solve" else ()), "--yes")
+            wait = 90.0
             if left[doing]:
-                at_any_moment, written, wait = (
-                    moments.random() < 0.25,
-                    moments.randint(1, lines),
-                    moments.uniform(0, 0.3),
-                )
-                if at_any_moment:
-                    wait = moments.uniform(0, _ANY_MOMENT)
-                else:
-                    self._until_written(process, before + written)
-            else:
-                wait = 90.0
+                fourth = sum(left.values()) % 4 == 2
+                written, wait = aims[doing].pick(moments, at_any_moment=fourth)
+                self._until_written(process, before + written)
             try:
                 out, err = process.communicate(timeout=wait)
             except subprocess.TimeoutExpired:
@@ -148,7 +162,8 @@ class Ground:
                 continue
             assert process.returncode == 0, f"{doing}: {out}\n{err}"
             ends += 1
-            assert ends < 2 * kills, "a run ends at once and does nothing"
+            assert ends < 4 * kills, "a run ends at once and does nothing"
+            aims[doing].missed(self._lines() - before, time.monotonic() - begun)
             yield doing
             doing = "teardown" if doing == "solve" else "solve"
         print(f"{at_work} of {kills} kills came while something was written")  # noqa: T201
