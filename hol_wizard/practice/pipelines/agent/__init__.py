@@ -1,0 +1,1 @@
+"""The practice agent: runs one job of a pipeline on this machine."""
