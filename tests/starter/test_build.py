@@ -205,32 +205,65 @@ def test_results_of_somebody_else_s_are_never_removed(
         (results / place).unlink()
 
 
+NOT_IMPORTED = '<testsuites><testcase><error message="collection failure">E</error></testcase></testsuites>'
+
+
 @pytest.mark.parametrize(
-    ("pytest_code", "left", "code"),
-    [(0, True, 0), (1, True, 1), (2, True, 1), (0, False, 3), (3, True, 3), (5, True, 3)],
+    ("pytest_code", "junit", "code"),
+    [
+        (0, "<testsuites/>", 0),
+        (1, "<testsuites/>", 1),
+        (2, NOT_IMPORTED, 1),
+        (2, "<testsuites/>", 3),
+        (2, NOT_IMPORTED[:-9], 3),
+        (0, None, 3),
+        (137, None, 3),
+        (137, "<testsuites/>", 3),
+        (3, "<testsuites/>", 3),
+        (5, "<testsuites/>", 3),
+    ],
 )
-def test_a_run_is_judged_by_exit_code_and_files(
-    run_tests: Any, repository: Path, monkeypatch: pytest.MonkeyPatch, pytest_code: int, left: bool, code: int
+def test_a_run_is_judged_by_exit_code_and_files_and_one_that_was_cut_off_leaves_the_results_before(
+    run_tests: Any,
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    pytest_code: int,
+    junit: str | None,
+    code: int,
 ) -> None:
     artifacts = repository / "ml_temp" / "artifacts"
     artifacts.mkdir(parents=True)
     (artifacts / "artifacts.json").write_text(
         '{"image_location": "i:local", "tested_image_id": "before"}', encoding="utf-8"
     )
+    results = artifacts / "test_results"
+    results.mkdir()
+    (results / run_tests.MADE).write_text("test-results.xml\n", encoding="utf-8")
+    (results / "test-results.xml").write_text("before", encoding="utf-8")
     asked: list[str] = []
 
     def docker(*arguments: str, quiet: bool = False) -> int:
         asked.append(arguments[0])
-        if arguments[0] == "cp" and left:
+        if arguments[0] == "cp":
             for name in run_tests.RESULTS:
+                if name == "test-results.xml" and junit is None:
+                    continue
                 file = Path(arguments[2]) / name
                 file.parent.mkdir(exist_ok=True)
-                file.write_text("<source>/var/azureml-app</source>", encoding="utf-8")
+                text = junit if name == "test-results.xml" else "<source>/var/azureml-app</source>"
+                file.write_text(str(text), encoding="utf-8")
         return pytest_code if arguments[0] == "start" else 0
 
     monkeypatch.setattr(run_tests, "docker", docker)
     assert run_tests.main([]) == code
     assert asked == ["build", "create", "start", "cp", "rm"]
+    assert sorted(file.name for file in artifacts.iterdir()) == ["artifacts.json", "test_results"]
+    if code == 3:
+        assert (results / "test-results.xml").read_text(encoding="utf-8") == "before"
+        assert str(pytest_code) in capsys.readouterr().err or pytest_code == 5
+    else:
+        assert (results / "test-results.xml").read_text(encoding="utf-8") == junit
     about = json.loads((artifacts / "artifacts.json").read_text(encoding="utf-8"))
     assert about.get("tested_image_id") == ("id of i:local" if code == 0 else None)
     if code == 0:
@@ -255,9 +288,10 @@ def test_a_run_records_the_image_the_tests_and_who_has_asked(
 
     monkeypatch.setattr(run_tests, "docker", docker)
     monkeypatch.setenv("TEST_LABELS", "hol-wizard.tests=abc")
-    # A run that was killed while it copied its results.
-    (artifacts / ".test_results.draft").mkdir()
-    (artifacts / ".test_results.draft" / "half.xml").write_text("half", encoding="utf-8")
+    # A run that was killed while it copied its results, and one that was killed while it removed those before.
+    for name in ("draft", "earlier"):
+        (artifacts / f".test_results.{name}").mkdir()
+        (artifacts / f".test_results.{name}" / "half.xml").write_text("half", encoding="utf-8")
     assert run_tests.main([]) == 0
     record = json.loads((artifacts / "test_results" / "tested.json").read_text(encoding="utf-8"))
     assert record["image_id"] == "id of i:local"

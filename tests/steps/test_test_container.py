@@ -278,14 +278,20 @@ def write(attendee: Attendee, more: str) -> None:
         file.write(more)
 
 
-def stop_at(attendee: Attendee, said: str) -> Seen:
-    """Run the tests, and stop when a line was said."""
+def run_until(attendee: Attendee, said: str, end: Callable[[threading.Event], object]) -> Seen:
+    """Run the tests, and end the run when a line was said."""
     wizard, cancelled, events = attendee.wizard(), threading.Event(), list[Event]()
     for event in wizard.solve(wizard.targets([RUN]), cancelled=cancelled):
         events.append(event)
         if isinstance(event, Said) and said in event.text:
-            cancelled.set()
+            end(cancelled)
     return Seen(events)
+
+
+def containers() -> list[str]:
+    """Return the names of the containers of test runs, ended ones too."""
+    names = docker("ps", "--all", "--format", "{{.Names}}").split()
+    return [name for name in names if name.startswith("mltests-")]
 
 
 @pytest.mark.docker
@@ -316,9 +322,12 @@ def test_in_a_real_image_a_failure_is_named_a_stop_leaves_nothing_and_an_undo_re
     assert "coverage 44 %" in builder.look(RUN).summary
 
     write(builder, "\n\ndef test_slow():\n    import time\n\n    time.sleep(120)\n")
-    stopped = stop_at(builder, "test_model.py::test_mine PASSED")
+    mine_passed = "test_model.py::test_mine PASSED"
+    stopped = run_until(builder, mine_passed, threading.Event.set)
     assert stopped.statuses[RUN] is Status.UNKNOWN, stopped.results[RUN]
-    assert "mltests-" not in docker("ps", "--all", "--format", "{{.Names}}"), "no container is left"
+    killed = run_until(builder, mine_passed, lambda _: docker("kill", *containers()))
+    assert "pytest's exit code was 137" in killed.results[RUN].summary
+    assert containers() == []
     after = builder.look(RUN)
     assert after.report is not None
     assert str(after.report.results) == "5 passed", "the results before stay"

@@ -22,8 +22,11 @@ import subprocess
 import sys
 import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 HERE = Path(__file__).resolve().parent
 ARTIFACTS = HERE.parent / "ml_temp" / "artifacts"
@@ -131,13 +134,14 @@ def run(image: str, platform: str, results: Path, record: dict[str, Any]) -> int
     try:
         print("Running the tests", flush=True)
         code = docker("start", "--attach", name)
-        draft = new_draft(results)
-        if docker("cp", f"{name}:/results/.", str(draft), quiet=True):
-            raise TestRunError("The results could not be copied out of the container.")
+        with new_draft(results) as draft:
+            if docker("cp", f"{name}:/results/.", str(draft), quiet=True):
+                raise TestRunError("The results could not be copied out of the container.")
+            judge(draft, code)
+            keep(draft, results, record, IN_CONTAINER)
     finally:
         docker("rm", "--force", name, quiet=True)
-    keep(draft, results, record, IN_CONTAINER)
-    return judge(results, code)
+    return code
 
 
 def run_here(about: dict[str, Any], results: Path, record: dict[str, Any]) -> int:
@@ -165,19 +169,25 @@ def run_here(about: dict[str, Any], results: Path, record: dict[str, Any]) -> in
         words += [f"--cov-report=html:{made / 'cov_html'}"]
         own = {"PYTHONPATH": str(project), "COVERAGE_FILE": str(Path(folder) / ".coverage")}
         code = subprocess.run([sys.executable, *words], cwd=project, env={**os.environ, **own}, check=False).returncode
-        draft = new_draft(results)
-        if made.is_dir():
-            shutil.copytree(made, draft, dirs_exist_ok=True)
-        keep(draft, results, record, str(project))
-        return judge(results, code)
+        with new_draft(results) as draft:
+            if made.is_dir():
+                shutil.copytree(made, draft, dirs_exist_ok=True)
+            judge(draft, code)
+            keep(draft, results, record, str(project))
+        return code
 
 
-def new_draft(results: Path) -> Path:
-    """Return an empty folder next to the results, which takes their place when it is complete."""
+@contextmanager
+def new_draft(results: Path) -> Iterator[Path]:
+    """Give an empty folder next to the results, which `keep` puts in their place; remove it if it is not complete."""
     draft = results.with_name(f".{results.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
+    for left in (draft, earlier(results)):
+        shutil.rmtree(left, ignore_errors=True)
     draft.mkdir(parents=True)
-    return draft
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def keep(draft: Path, results: Path, record: dict[str, Any], tested: str) -> None:
@@ -197,24 +207,49 @@ def keep(draft: Path, results: Path, record: dict[str, Any], tested: str) -> Non
     made = [each.relative_to(draft).as_posix() for each in draft.rglob("*") if not each.is_dir()]
     (draft / MADE).write_text("".join(f"{each}\n" for each in sorted(made)), encoding="utf-8")
     see_that_all_was_made(results)
+    # A folder is renamed at once, but removed file by file: a kill must not leave half of it in place.
+    before = earlier(results)
     if results.exists():
-        shutil.rmtree(results)
+        results.replace(before)
     draft.replace(results)
+    shutil.rmtree(before, ignore_errors=True)
 
 
-def judge(results: Path, code: int) -> int:
-    """Return pytest's exit code, after its results were found.
+def earlier(results: Path) -> Path:
+    """Return the name of results from the moment when new ones take their place until they are removed."""
+    return results.with_name(f".{results.name}.earlier")
+
+
+def judge(draft: Path, code: int) -> None:
+    """Check that a run was complete. Earlier results stay if it was not.
+
+    pytest's exit code and these files show that; its last line does not. pytest ends with 2 if a file with tests cannot
+    be imported, and if it was interrupted. In both cases it writes its results, but only in the first they are whole.
+
+    Args:
+        draft: The folder with its results.
+        code: pytest's exit code.
 
     Raises:
-        TestRunError: There are none.
+        TestRunError: It was not; the message says what is missing.
     """
-    # pytest's exit code and these files show whether the tests have run; its last line does not.
-    missing = [each for each in RESULTS if not (results / each).is_file()]
+    missing = [each for each in RESULTS if not (draft / each).is_file()]
     if missing:
         raise TestRunError(f"The tests have left no {', '.join(missing)}; pytest's exit code was {code}.")
     if code == 5:
         raise TestRunError("No test was found.")
-    return code
+    if code not in (0, 1) and not (code == 2 and not_imported(draft / RESULTS[0])):
+        raise TestRunError(f"The tests were interrupted; pytest's exit code was {code}.")
+
+
+def not_imported(results: Path) -> bool:
+    """Return whether a file with tests could not be imported, according to the results (JUnit)."""
+    try:
+        errors = ElementTree.parse(results).iter("error")
+    except ElementTree.ParseError:
+        return False
+    # pytest's own words (_pytest/junitxml.py, `append_collect_error`).
+    return any(error.get("message") == "collection failure" for error in errors)
 
 
 def note(about: dict[str, Any], name: str = "artifacts.json") -> None:
@@ -268,7 +303,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 3
     print(f"The results are in {results}: open cov_html/index.html there in a browser.")
     # 2: a file with tests cannot be imported; the results say so.
-    return {0: 0, 1: 1, 2: 1}.get(code, 3)
+    return {0: 0, 1: 1, 2: 1}[code]
 
 
 def in_container(results: Path) -> int:
