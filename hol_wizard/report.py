@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 """Version of the JSON; `docs/check.schema.json` describes it. Only an incompatible change raises it."""
+_DIFF_LINES = 200
+"""Maximum number of lines of a diff in a plan: the rest would scroll everything else out of the terminal."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the signal's number, as shells have it."""
 
@@ -139,6 +141,10 @@ def plan_lines(changes: Sequence[PlannedChange]) -> Iterator[str]:
         yield f"{told} ({'; '.join(about)})" if about else told
         if change.note:
             yield f"            {one_line(change.note)}"
+        for line in change.diff[:_DIFF_LINES]:
+            yield f"            {clean(line)}".rstrip()
+        if (more := len(change.diff) - _DIFF_LINES) > 0:
+            yield f"            … and {more} more line{'' if more == 1 else 's'}. To see all: git diff HEAD"
 
 
 def removes(change: Change) -> bool:

@@ -59,6 +59,8 @@ class World:
     """Key of a step whose plan is a conflict."""
     note: str = ""
     """What each planned change says besides."""
+    diff: tuple[str, ...] = ()
+    """What each planned change publishes."""
     asks_person: bool = False
     hold: threading.Event | None = None
     """A solve waits for this before it ends."""
@@ -104,7 +106,7 @@ def _plan(context: StepContext) -> Sequence[Change]:
     name = f"{context.names.prefix}-db-{context.environment or 'lab'}"
     if world.conflict == context.target:
         return (Change("conflict", "Resource group", name, note="the name is in use by somebody else's [vault]"),)
-    return (Change("create", "Resource group", name, "westeurope", "free", 120.0, world.note),)
+    return (Change("create", "Resource group", name, "westeurope", "free", 120.0, world.note, diff=world.diff),)
 
 
 def _do(context: StepContext) -> None:

@@ -45,6 +45,8 @@ class Change:
     """Why it is a conflict, or what is adopted."""
     resource: str = ""
     """Its ID in the ledger, if that does not end in its name."""
+    diff: tuple[str, ...] = ()
+    """The lines of the unified diff of files that it publishes, for the person to read before they agree."""
 
 
 PlanFunction = Callable[[Any], Sequence[Change]]

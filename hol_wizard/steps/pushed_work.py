@@ -10,7 +10,7 @@ from typing import Final
 
 from hol_wizard.engine.registry import Change, check, solve
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import ConflictError, NotFoundError, SecretStoreError, ServiceError
+from hol_wizard.errors import ConflictError, NotFoundError, SecretStoreError, ServiceError, WizardError
 from hol_wizard.lab.model import Environment
 from hol_wizard.redaction import secrets_in
 from hol_wizard.resources.context import StepContext
@@ -193,22 +193,25 @@ def _message(context: StepContext) -> str:
 
 def _plan(context: StepContext) -> Sequence[Change]:
     branch, where, message = context.names.branch, context.names.clone_folder, _message(context)
-    later = Change("create", COMMIT, f"“{message}”", where, "free", note="your changes, as they are then; and pushed")
-    if context.preview is not None:
-        # Earlier steps that are still to be done will change files.
-        return (later,)
     try:
         clone = required_clone(context)
         there = branches(context, required_repository(context)).get(branch, "")
-    except NotFoundError:
-        return (later,)
+    except WizardError as error:
+        if context.preview is None and not isinstance(error, NotFoundError):
+            raise
+        note = "your changes, as they are then; and pushed"
+        return (Change("create", COMMIT, f"“{message}”", where, "free", note=note),)
     work = _work(clone)
     changes = []
     if work.to_commit:
+        _learn_secrets(context)
         if (refusal := _refusal(work, _findings(_lines(clone, work)))) is not None:
             return (Change("conflict", COMMIT, f"“{message}”", where, note=refusal.message),)
-        note = "; ".join(filter(None, (_pending(work), clone.summary(), _author(clone))))
-        changes.append(Change("create", COMMIT, f"“{message}”", where, "free", note=note))
+        # Earlier steps that are still to be done will change files.
+        later = "and what the earlier steps change" if context.preview is not None else ""
+        note = "; ".join(filter(None, (_pending(work), later, clone.summary(), _author(clone))))
+        diff = clone.diff(work.new)
+        changes.append(Change("create", COMMIT, f"“{message}”", where, "free", note=note, diff=diff))
     if work.others:
         changes.append(Change("leave", "File", some_of(work.others), where, note="not part of the lab, not committed"))
     if work.to_commit or there != clone.commit("HEAD"):

@@ -36,6 +36,16 @@ def test_changes_are_shown_then_committed_as_the_person_and_pushed(author: Atten
     assert (commit.verb, commit.name) == ("create", "“Test the estimate”")
     assert "by Alex Attendee <attendee@practice.example>" in commit.note
     assert "6 insertions(+)" in commit.note
+    assert f"+++ b/{TEST_FILE}" in commit.diff
+    assert "+def test_mine():" in commit.diff
+    assert commit.diff[-6:] == (
+        "diff --git a/Project_One/notes.md b/Project_One/notes.md",
+        "new file",
+        "--- /dev/null",
+        "+++ b/Project_One/notes.md",
+        "@@ -0,0 +1,1 @@",
+        "+Mine",
+    )
     assert (other.verb, other.name) == ("leave", "scratch.txt")
     assert (branch.verb, branch.name) == ("change", "attendee")
 

@@ -115,6 +115,44 @@ async def test_long_notes_of_a_plan_stay_in_their_column(
         assert sum("words" in line for line in lines) > 3
 
 
+DIFF = (
+    "diff --git a/train.py b/train.py",
+    "--- a/train.py",
+    "+++ b/train.py",
+    "@@ -1,3 +1,3 @@",
+    "-removed = [1]",
+    "--- was an SQL comment",
+    "+added\t= \x1b[2J[bold]",
+    *(f" same {number}" for number in range(400)),
+    f"+{'long' * 60}",
+    "+the end",
+)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (48, 16)])
+async def test_the_diff_of_a_commit_is_shown_in_colors_before_it_is_agreed_to(
+    make_app: MakeApp, fake: FakeWizard, size: tuple[int, int]
+) -> None:
+    fake.world.diff = DIFF
+    app = make_app("resource-groups")
+    async with app.run_test(size=size) as pilot:
+        await at_rest(pilot)
+        await pilot.press("S")
+        await until_seen(pilot, "diff --git a/train.py b/train.py", "-removed = [1]", "to scroll")
+        strips = [segment for strip in app.screen._compositor.render_strips(app.size) for segment in strip]
+        color = {segment.text.strip(): segment.style.color for segment in strips if segment.style}
+        assert color["-removed = [1]"] == color["--- was an SQL comment"]
+        assert len({color[each] for each in ("-removed = [1]", "+added  = �[2J[bold]", "same 0")}) == 3
+        await pilot.press("end")
+        await until_seen(pilot, "+the end")
+        assert sum("longlong" in line for line in seen(app).splitlines()) >= 240 // size[0]
+        await pilot.press("pageup", "up")
+        await until(pilot, lambda: "+the end" not in seen(app))
+        await pilot.press("escape")
+        await at_rest(pilot)
+        assert app.working is None
+
+
 @pytest.mark.slow
 async def test_ctrl_c_while_a_solve_runs_asks_first_and_staying_goes_on(make_app: MakeApp, fake: FakeWizard) -> None:
     app = make_app("resource-groups")

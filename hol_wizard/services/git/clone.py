@@ -22,6 +22,8 @@ _LAB = "hol-wizard.lab"
 """Setting of the clone."""
 _OURS = " hol_wizard git-credential"
 """Part of the credential helper that a wizard sets in a clone."""
+_LONGEST: Final = 1000
+"""Maximum number of characters of a line in a diff."""
 _DOING = {
     "MERGE_HEAD": "a merge",
     "rebase-merge": "a rebase",
@@ -94,6 +96,12 @@ def _added_lines(diff: str) -> dict[str, list[tuple[int, str]]]:
             found.setdefault(path, []).append((number, line[1:]))
             number += 1
     return found
+
+
+def _shortened(line: str) -> str:
+    """Return a line without its end if it is very long, as the pictures in a notebook are."""
+    cut = len(line) - _LONGEST
+    return f"{line[:_LONGEST]} … ({counted(cut, 'more character')})" if cut > 0 else line
 
 
 def counted(number: int, thing: str) -> str:
@@ -417,9 +425,43 @@ class Clone:
         # Without prefixes, a path begins right behind the mark.
         return _added_lines(self._git("diff", *options, *filter(None, (start, end)), "--"))
 
-    def summary(self, start: str = "HEAD", end: str = "") -> str:
-        """Return what a diff changes, in git's words: `1 file changed, 9 insertions(+)`; empty if nothing."""
-        return self._git("diff", "--shortstat", *filter(None, (start, end)), "--").strip()
+    def summary(self) -> str:
+        """Return how much of the tracked files is changed, in git's words: `9 insertions(+)`; empty if nothing."""
+        return self._git("diff", "--shortstat", "HEAD", "--").strip().partition(", ")[2]
+
+    def diff(self, new: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the lines of the diff of everything that is not committed; the end of very long lines is omitted.
+
+        Args:
+            new: Files that git does not track, to be shown as new ones.
+        """
+        options = ("--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/")
+        # Not at other characters that end a line in Python: what follows them would have no mark.
+        lines = self._git("diff", *options, "HEAD", "--").split("\n")[:-1]
+        for path in new:
+            lines += [f"diff --git a/{path} b/{path}", "new file", *self._new_lines(path)]
+        return tuple(_shortened(line) for line in lines)
+
+    def _new_lines(self, path: str) -> list[str]:
+        try:
+            content = self.content(path)
+        except OSError as error:
+            return [f"The file cannot be read: {error.strerror or error}"]
+        if b"\0" in content:
+            return [f"Binary file with {counted(len(content), 'byte')}"]
+        lines = content.decode(errors="replace").split("\n")
+        last = [] if not lines[-1] else [f"+{lines[-1]}", "\\ No newline at end of file"]
+        count = len(lines) - (not lines[-1])
+        return ["--- /dev/null", f"+++ b/{path}", f"@@ -0,0 +1,{count} @@", *(f"+{each}" for each in lines[:-1]), *last]
+
+    def content(self, path: str) -> bytes:
+        """Return what git commits of a file in the work tree: of a symbolic link, its target.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        file = self.folder / path
+        return os.fsencode(file.readlink()) if file.is_symlink() else file.read_bytes()
 
     def messages(self, start: str) -> tuple[str, ...]:
         """Return the first lines of the messages of the commits since another one, the newest first."""

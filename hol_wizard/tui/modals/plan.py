@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
+from textual.events import Resize
+from textual.widget import Widget
 from textual.widgets import Button, Static
 
 from hol_wizard.tui.modals.dialog import Dialog, button
 from hol_wizard.tui.result_text import duration
 from hol_wizard.tui.threads import aside
+from hol_wizard.tui.widgets.diff_lines import DiffLines
 
 if TYPE_CHECKING:
     from hol_wizard.engine.registry import Change
@@ -36,6 +40,18 @@ _VERBS = {
 class PlanDialog(Dialog[bool]):
     """Reads the cloud while it is open, then shows the plan and asks."""
 
+    # While a button has the focus, which is most of the time, the keys would not reach the body.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "scroll('up')", "Up", show=False, tooltip="A line up.", id="plan.up"),
+        Binding("down,j", "scroll('down')", "Down", show=False, tooltip="A line down.", id="plan.down"),
+        Binding("pageup", "scroll('page_up')", "Page up", show=False, tooltip="A page up.", id="plan.page_up"),
+        Binding(
+            "pagedown", "scroll('page_down')", "Page down", show=False, tooltip="A page down.", id="plan.page_down"
+        ),
+        Binding("home", "scroll('home')", "Beginning", show=False, tooltip="To the beginning.", id="plan.home"),
+        Binding("end", "scroll('end')", "End", show=False, tooltip="To the end.", id="plan.end"),
+    ]
+
     def __init__(self, app: HolWizardApp, title: str, consent: Consent) -> None:
         super().__init__(f"{title}: what this will {'remove' if consent.removes else 'do'}")
         self._host = app
@@ -47,6 +63,7 @@ class PlanDialog(Dialog[bool]):
 
     def buttons(self) -> ComposeResult:
         """Yield the buttons; continuing requires the plan."""
+        yield Static("↑ ↓ to scroll", id="scrolls", markup=False)
         go = button(
             "Remove" if self._consent.removes else "Do it", "confirm", primary=True, danger=self._consent.removes
         )
@@ -90,7 +107,11 @@ class PlanDialog(Dialog[bool]):
         below = self.query_one("#said", Static)
         below.update(Content("\n").join(parts))
         below.display = bool(parts)
-        self.query_one("#content").mount_all([_Row(change) for change in changes], before=below)
+        rows: list[Widget] = []
+        for change in changes:
+            rows += [_Row(change), *([DiffLines(change.diff)] if change.diff else ())]
+        self.query_one("#content").mount_all(rows, before=below)
+        self.call_after_refresh(self._tell_of_more)
         go.disabled = not self._consent.has_work
         (self.query_one("#cancel", Button) if conflicts or self._consent.removes else go).focus()
 
@@ -101,6 +122,20 @@ class PlanDialog(Dialog[bool]):
         if self._consent.noted:
             return "Nothing that the ledger names here exists any more. Continue to update the ledger."
         return "This wizard created nothing here." if self._consent.complete else "The ledger names nothing else here."
+
+    def on_resize(self, event: Resize) -> None:
+        """Say again whether there is more than fits."""
+        super().on_resize(event)
+        self.call_after_refresh(self._tell_of_more)
+
+    def _tell_of_more(self) -> None:
+        """Say how to scroll if not everything fits."""
+        self.query_one("#scrolls").visible = self.query_one("#content").max_scroll_y > 0
+
+    def action_scroll(self, where: str) -> None:
+        """Scroll the plan."""
+        scroll = getattr(self.query_one("#content"), f"scroll_{where}")
+        scroll(animate=False)
 
     def action_confirm(self) -> None:
         """Agree."""

@@ -10,6 +10,7 @@ import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped
 
 from hol_wizard import __version__
+from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Confirmation, Result, Status
 from hol_wizard.report import (
     FORMATS,
@@ -21,12 +22,14 @@ from hol_wizard.report import (
     json_text,
     junit,
     one_line,
+    plan_lines,
     tap,
     text,
 )
 from hol_wizard.test_results.cobertura import Coverage, FileCoverage
 from hol_wizard.test_results.junit import Case, Outcome, Results
 from hol_wizard.test_results.report import RunReport
+from hol_wizard.wizard.solves import PlannedChange
 from tests.front_fakes import FAILED, PASSED, UNKNOWN
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "check.schema.json"
@@ -221,3 +224,12 @@ def test_a_report_is_recognized_in_every_format(form: str, results: tuple[Result
 )
 def test_what_another_program_or_a_person_wrote_is_no_report(foreign: bytes) -> None:
     assert not is_report(foreign)
+
+
+def test_a_plan_shows_the_diff_of_what_it_publishes_up_to_a_bound() -> None:
+    diff = ("diff --git a/x b/x", "+\x1b[2J", "    indented", *("+more" for _ in range(300)))
+    lines = list(plan_lines([PlannedChange("a/b", Change("create", "Commit", "“works”", note="1 file", diff=diff))]))
+    assert lines[:4] == ["a/b", "  create    Commit “works”", f"{'':12}1 file", f"{'':12}diff --git a/x b/x"]
+    assert lines[4:6] == [f"{'':12}+�[2J", f"{'':16}indented"]
+    assert len(lines) == 3 + 200 + 1
+    assert lines[-1] == f"{'':12}… and 103 more lines. To see all: git diff HEAD"

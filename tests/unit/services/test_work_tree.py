@@ -38,3 +38,23 @@ def test_a_path_is_told_as_it_is(tmp_path: Path, odd: str) -> None:
     assert sorted(state.changed) == sorted([odd, f"moved {odd}"])
     assert state.untracked == (f"new {odd}",)
     assert not state.conflicts
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Links need a privilege on Windows")
+def test_the_diff_of_new_files_shows_what_git_would_commit_of_them(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    git(tmp_path, "commit", "--quiet", "--allow-empty", "--message", "one")
+    new = {"text": b"a\r\nb\x1b[2J\nc", "empty": b"", "picture": b"\x89PNG\0", "line": b"x" * 1234, "a\u2028b": b"1\n"}
+    for name, content in new.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "link").symlink_to("../not/in/the/clone")
+    (tmp_path / "folder").mkdir()
+    clone = Clone(tmp_path, GitRemote("https://dev.azure.example/lab", lambda: Secret("")))
+    lines = "\n".join(clone.diff((*new, "link", "folder")))
+    assert "+++ b/text\n@@ -0,0 +1,3 @@\n+a\r\n+b\x1b[2J\n+c\n\\ No newline at end of file\ndiff" in lines
+    assert "+++ b/empty\n@@ -0,0 +1,0 @@\ndiff" in lines
+    assert "new file\nBinary file with 5 bytes\ndiff" in lines
+    assert f"+{'x' * 999} … (235 more characters)\n" in lines
+    assert "+++ b/link\n@@ -0,0 +1,1 @@\n+../not/in/the/clone\n" in lines
+    assert lines.endswith("new file\nThe file cannot be read: Is a directory")
+    assert clone.state().changed == ()
