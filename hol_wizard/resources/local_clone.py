@@ -101,11 +101,19 @@ class LocalClone(Resource[Clone]):
         if self.repository is None:
             return ()
         url = self.repository.remote_url
+        if other := self._other_name(found):
+            return (Expectation("Remote", "origin", other, met=False),)
         if not found.is_of(url):
             return (Expectation(self.kind, f"of {url}", f"of {found.origin or 'nothing'}", met=False),)
         if self.is_earlier(found):
             return (Expectation(self.kind, "of this repository", "of an earlier one of this name", met=False),)
         return (Expectation(self.kind, f"in {self.folder}", "there", met=True),)
+
+    def _other_name(self, found: Clone) -> str:
+        """Return what the clone calls its remote if it is of the lab's repository, but has no `origin`."""
+        if self.repository is None or found.origin:
+            return ""
+        return found.other_name(self.repository.remote_url)
 
     def is_earlier(self, found: Clone) -> bool:
         """Whether it is of an earlier repository, which was deleted, with the same address."""
@@ -186,7 +194,12 @@ class LocalClone(Resource[Clone]):
         raise AssertionError(f"the clone in {found.folder} is kept")
 
     def remedy(self, found: Clone) -> str:
-        """Return how to make room for a new clone."""
+        """Return how to make room for a new clone, or how to repair this one."""
+        if other := self._other_name(found):
+            return (
+                f"git's setting clone.defaultRemoteName gave it this name. To rename it: git -C '{self.folder}' remote "
+                f"rename {other} origin"
+            )
         if self.changeable(found, ours=owns(self, found)):
             return f"To rename it to {found.aside.name}, with everything in it, and clone again, <solve>."
         return ANOTHER_FOLDER

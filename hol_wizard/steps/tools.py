@@ -48,7 +48,7 @@ def git(context: StepContext) -> Result:
             Status.FAILED,
             f"git cannot be used: {found.problem or 'not found'}.",
             (Expectation("git", f"{_dotted(OLDEST_GIT)} or newer", found.problem or "not found", met=False),),
-            "Install git from git-scm.com, then open a new terminal.",
+            found.remedy or "Install git from git-scm.com, then open a new terminal.",
         )
     return judge(
         [Expectation("git", f"{_dotted(OLDEST_GIT)} or newer", _dotted(found.version), found.version >= OLDEST_GIT)],

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from hol_wizard.errors import ConflictError, ServiceError
+from hol_wizard.errors import ConflictError
 from hol_wizard.services.git.remote import GitRemote
 
 _REPOSITORY = "hol-wizard.repository"
@@ -114,6 +114,11 @@ def some_of(paths: Sequence[str]) -> str:
     return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
 
 
+def _without_user(address: str) -> str:
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
 def _is_free(folder: Path) -> bool:
     """Return whether a path does not exist, or is an empty folder."""
     if not os.path.lexists(folder):
@@ -165,6 +170,17 @@ class Clone:
         settings = (("core.quotePath", "false"), ("log.showSignature", "false"))
         return self.remote.run(self.folder, words, far=far, settings=settings).decode("utf-8", "replace")
 
+    def _answer(self, *words: str) -> str:
+        """Return git's answer to a question that it answers with exit code 1 if there is nothing; empty in that case.
+
+        Raises:
+            WizardError: git refuses to answer, which is not the answer that there is nothing: the folder belongs to
+                another user, or a file of settings is damaged.
+        """
+        settings = (("core.quotePath", "false"), ("log.showSignature", "false"))
+        found = self.remote.run(self.folder, words, far=False, settings=settings, nothing=True)
+        return found.decode("utf-8", "replace")
+
     @property
     def is_there(self) -> bool:
         """Whether the folder is the top of a git work tree."""
@@ -183,13 +199,27 @@ class Clone:
     @property
     def origin(self) -> str:
         """The address that it was cloned from, without a user name; empty if it has none."""
-        parts = urlsplit(self._setting("remote.origin.url"))
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        return _without_user(self._setting("remote.origin.url"))
+
+    def other_name(self, url: str) -> str:
+        """Return the name of the remote at this address if it is not `origin`; empty if there is none.
+
+        The setting `clone.defaultRemoteName` gives a clone that was made by hand another name.
+        """
+        for line in self._answer("config", "--get-regexp", r"^remote\..*\.url$").splitlines():
+            name, _, address = line.partition(" ")
+            name = name.removeprefix("remote.").removesuffix(".url")
+            if name != "origin" and self._is_same(_without_user(address), url):
+                return name
+        return ""
 
     def is_of(self, url: str) -> bool:
         """Return whether it is a clone of the repository at this address."""
-        return self.origin.rstrip("/").lower() == url.rstrip("/").lower() or (
-            self.remote.is_at(url) and self.remote.is_at(self.origin)
+        return self._is_same(self.origin, url)
+
+    def _is_same(self, address: str, url: str) -> bool:
+        return address.rstrip("/").lower() == url.rstrip("/").lower() or (
+            self.remote.is_at(url) and self.remote.is_at(address)
         )
 
     @property
@@ -201,17 +231,18 @@ class Clone:
         return self._setting(_REPOSITORY)
 
     def _setting(self, name: str) -> str:
-        try:
-            return self._git("config", "--get", name).strip()
-        except ServiceError:
-            return ""
+        if found := self._answer("config", "--get", name).strip():
+            return found
+        self._demand()
+        return ""
+
+    def _demand(self) -> None:
+        """Let git say why it refuses the folder, if it does: its command for settings reads the other files only."""
+        self._git("rev-parse", "--git-dir")
 
     def _settings(self, name: str) -> list[str]:
         """Return the values of a setting in the clone's own configuration."""
-        try:
-            return self._git("config", "--local", "--get-all", name).splitlines()
-        except ServiceError:
-            return []
+        return self._answer("config", "--local", "--get-all", name).splitlines()
 
     @property
     def aside(self) -> Path:
@@ -282,6 +313,7 @@ class Clone:
             helper: Command that implements git's credential protocol.
             ca_bundle: Certificates of a cloud with its own certificate authority.
         """
+        self._demand()
         self._git("config", "--local", _REPOSITORY, repository)
         parts = urlsplit(self.remote.url)
         host = f"{parts.scheme}://{parts.netloc}"
@@ -364,46 +396,29 @@ class Clone:
     @property
     def is_whole(self) -> bool:
         """Whether a commit is checked out; False while git is cloning, or if it was killed during that."""
-        try:
-            return bool(self._git("rev-parse", "--verify", "HEAD").strip())
-        except ServiceError:
-            return False
+        return bool(self.commit("HEAD"))
 
     def stems_from(self, start: str) -> bool:
         """Return whether HEAD shares history with a branch: `origin/main`."""
-        try:
-            return bool(self._git("merge-base", "HEAD", start).strip())
-        except ServiceError:
-            return False
+        return bool(self.common_commit("HEAD", start))
 
     def common_commit(self, branch: str, start: str) -> str:
         """Return the merge base of two branches; empty if there is none."""
-        try:
-            return self._git("merge-base", branch, start).strip()
-        except ServiceError:
+        if not (self.commit(branch) and self.commit(start)):
             return ""
+        return self._answer("merge-base", branch, start).strip()
 
     def commit(self, name: str) -> str:
         """Return the id of a commit, `HEAD`; empty if there is none."""
-        try:
-            return self._git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
-        except ServiceError:
-            return ""
+        return self._answer("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
 
     def tree(self, commit: str, folder: str) -> str:
         """Return the ID of a folder's contents in a commit; empty if there is no such commit or folder."""
-        try:
-            return self._git("rev-parse", "--verify", "--quiet", f"{commit}:{folder}").strip()
-        except ServiceError:
-            return ""
+        return self._answer("rev-parse", "--verify", "--quiet", f"{commit}:{folder}").strip()
 
     def contains(self, commit: str, within: str = "HEAD") -> bool:
         """Return whether what is checked out, or another branch, has a commit; one that was not fetched it has not."""
-        try:
-            self._git("merge-base", "--is-ancestor", commit, within)
-        except ServiceError:
-            return False
-        return True
+        return bool(wanted := self.commit(commit)) and self.common_commit(wanted, within) == wanted
 
     @property
     def author(self) -> str:

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hol_wizard import variables
-from hol_wizard.errors import ServiceError
+from hol_wizard.errors import ServiceError, WizardError
+from hol_wizard.services import error_rules
 
 _SECONDS = 10.0
 """Timeout for questions about git itself."""
@@ -47,6 +48,8 @@ class GitReport:
     user_name: str = ""
     user_email: str = ""
     problem: str = ""
+    remedy: str = ""
+    """What to do about the problem; empty if git must be installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,25 @@ def run(
         return Ended(code, out.read_bytes(), err.read_text("utf-8", "replace"))
 
 
+def meaning(command: str, ended: Ended, url: str = "") -> WizardError:
+    """Return the error for a git command that failed.
+
+    Args:
+        command: The git command.
+        ended: Its result.
+        url: The repository's address; empty for a command that needs none.
+    """
+    said = ended.err.strip() or ended.text.strip()
+    if rule := error_rules.rule_for("git", "", said):
+        return error_rules.explain(rule, "", said, thing=url)
+    first = said.splitlines()[0] if said else f"exit code {ended.code}"
+    return ServiceError(
+        f"git {command} failed: {first}",
+        "Try again. If it happens again, give the details to the proctor.",
+        detail=said,
+    )
+
+
 def _environment(folder: Path, settings: Iterable[Setting], more: Mapping[str, str]) -> dict[str, str]:
     found = variables.of_child(os.environ, variables.GIT, variables.NETWORK)
     # Its messages are recognized by their English text.
@@ -195,7 +217,8 @@ class Git:
             if ended.code != 0:
                 if "xcode" in ended.err.lower():
                     return GitReport(None, problem="only macOS's placeholder is here: run xcode-select --install")
-                return GitReport(None, problem="it cannot be run")
+                error = meaning("version", ended)
+                return GitReport(None, problem=error.message.rstrip("."), remedy=error.hint)
             found = re.search(r"(?<!\d)(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?", ended.text)
             if found is None:
                 return GitReport(None, problem=f"it does not show its version: {ended.text[:80]}")

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from hol_wizard.errors import ServiceError, UnreachableError, WizardError
 from hol_wizard.services import error_rules
-from hol_wizard.services.git.program import Ended, GitLateError, Setting, run
+from hol_wizard.services.git.program import GitLateError, Setting, meaning, run
 from hol_wizard.services.git.sign_in import answering
 from hol_wizard.services.secrets import Secret
 
@@ -84,6 +84,10 @@ class GitRemote:
                 (f"url.{self.url}.insteadOf", self.url),
                 (f"url.{self.url}.pushInsteadOf", self.url),
                 ("push.gpgSign", "false"),
+                # Azure DevOps takes no push options, and git then refuses to push: an empty one clears the list.
+                ("push.pushOption", ""),
+                ("push.recurseSubmodules", "no"),
+                ("fetch.recurseSubmodules", "no"),
                 # If a server or a proxy stops sending, git gives up after a minute. A slow one is stopped by
                 # `FAR_SECONDS`: a server that packs a repository may send almost nothing for a while.
                 ("http.lowSpeedLimit", "1"),
@@ -198,6 +202,7 @@ class GitRemote:
         more: Mapping[str, str] | None = None,
         given: bytes = b"",
         heard: Callable[[str], None] | None = None,
+        nothing: bool = False,
     ) -> bytes:
         """Run git in a folder, and return what it printed.
 
@@ -209,6 +214,7 @@ class GitRemote:
             more: Environment variables; no secrets.
             given: git's standard input.
             heard: Called with git's output while it runs.
+            nothing: Whether exit code 1 means that there is nothing to print.
 
         Raises:
             WizardError: The error that git reports.
@@ -221,7 +227,9 @@ class GitRemote:
                     ended = run(folder, words, settings=told, more=more, given=given, heard=heard, seconds=limit)
                 if ended.code == 0:
                     return ended.out
-                raise _meaning(self.url, words[0], ended)
+                if nothing and ended.code == 1:
+                    return b""
+                raise (far and self._rewritten(folder)) or meaning(words[0], ended, self.url)
             except GitLateError as error:
                 if not far:
                     raise
@@ -235,6 +243,24 @@ class GitRemote:
                     raise
                 time.sleep(wait)
         raise AssertionError("the last try returns or raises")
+
+    def _rewritten(self, folder: Path) -> WizardError | None:
+        """Return an error if a setting of the person sends git to another address in place of the repository's.
+
+        git takes the longest match, and the first of those with the same length; the settings of `_reaching` come last.
+        """
+        words = ("config", "--show-origin", "-z", "--get-regexp", r"^url\..*\.(insteadof|pushinsteadof)$")
+        # Each setting is `file:PATH NUL NAME newline VALUE NUL`.
+        fields = iter(run(folder, words).text.split("\0"))
+        for origin, setting in zip(fields, fields, strict=False):
+            name, _, value = setting.partition("\n")
+            if value and any(each.startswith(value) and len(value) >= len(each) for each in (self.url, self._known_as)):
+                other = name.removeprefix("url.").rpartition(".")[0]
+                return ServiceError(
+                    f"A setting of git sends it to {other} instead of {value} ({origin}).",
+                    f"Remove it: git config --global --unset-all {name}",
+                )
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +284,8 @@ class _Workshop:
         settings = (
             ("core.hooksPath", hooks.as_posix()),
             ("core.fsmonitor", "false"),
+            # `explicit` would refuse a bare repository that git finds in its working directory.
+            ("safe.bareRepository", "all"),
             # In the background, it would outlive the folder.
             ("gc.auto", "0"),
             ("maintenance.auto", "false"),
@@ -318,25 +346,6 @@ class _Workshop:
 def _stored(content: bytes) -> bytes:
     """Return a file as git stores it: text, which contains no NUL, with LF line endings (gitattributes, `text`)."""
     return content if b"\0" in content else content.replace(b"\r\n", b"\n")
-
-
-def _meaning(url: str, command: str, ended: Ended) -> WizardError:
-    """Return the error for a git command that failed.
-
-    Args:
-        url: The repository's address.
-        command: The git command.
-        ended: Its result.
-    """
-    said = ended.err.strip() or ended.text.strip()
-    if rule := error_rules.rule_for("git", "", said):
-        return error_rules.explain(rule, "", said, thing=url)
-    first = said.splitlines()[0] if said else f"exit code {ended.code}"
-    return ServiceError(
-        f"git {command} failed: {first}",
-        "Try again. If it happens again, give the details to the proctor.",
-        detail=said,
-    )
 
 
 def _progress_of(report: Callable[[str], None]) -> Callable[[str], None]:

@@ -1,0 +1,174 @@
+"""Settings of the person that would send the wizard's git elsewhere, or stop it: it works, or says which it is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hol_wizard.errors import AccessDeniedError, ServiceError
+from hol_wizard.services.git.clone import Clone
+from hol_wizard.services.git.program import Git, run
+from hol_wizard.services.git.remote import File, GitRemote, Person
+from hol_wizard.services.secrets import Secret
+
+WHO = Person("Alex", "alex@contoso.com")
+
+
+def write_settings(text: str, encoding: str = "utf-8") -> Path:
+    """Add to the settings of the person whose git this is."""
+    file = Path(os.environ["GIT_CONFIG_GLOBAL"]) if "GIT_CONFIG_GLOBAL" in os.environ else Path.home() / ".gitconfig"
+    content = text if encoding != "utf-8" or not file.exists() else file.read_text("utf-8") + text
+    file.write_text(content, encoding)
+    return file
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    folder = tmp_path / "lab.git"
+    folder.mkdir()
+    assert run(folder, ["init", "--quiet", "--bare", "--initial-branch=main"]).code == 0
+    return folder
+
+
+@pytest.fixture
+def remote(bare: Path) -> GitRemote:
+    return GitRemote(bare.as_uri(), lambda: Secret(""))
+
+
+def seed(remote: GitRemote, name: str = "one", *, onto: bool = False) -> str:
+    files = {f"{name}.txt": File(name.encode())}
+    return remote.push(files, "main", name, WHO, onto=onto, settle=lambda path, content: None)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "told"),
+    [
+        ("[user]\n\tname = Alex\n[unclosed\n", "utf-8", "bad config line"),
+        ("[user]\n\tname = Alex\n", "utf-16", "bad config line 1 in file"),
+        ("[core]\n\tabbrev = many\n\tbare = perhaps\n", "utf-8", ""),
+    ],
+)
+def test_settings_that_git_cannot_read_are_named_with_file_and_line(
+    text: str, encoding: str, told: str, remote: GitRemote
+) -> None:
+    file = write_settings(text, encoding)
+    found = Git().probe()
+    if told:
+        assert found.version is None
+        assert told in found.problem
+        assert str(file) in found.problem
+        assert "UTF-8" in found.remedy
+    with pytest.raises(ServiceError) as refused:
+        seed(remote)
+    assert "git cannot read its settings: bad " in refused.value.message
+    assert "Correct this file" in refused.value.hint
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_clone_of_another_user_is_not_read_as_an_empty_one(remote: GitRemote, tmp_path: Path) -> None:
+    seed(remote)
+    clone = Clone(tmp_path / "clone", remote)
+    clone.make(lambda text: None, "the id", "the lab")
+    subprocess.run(["chown", "-R", "1234", clone.folder], check=True)
+    for read in (
+        lambda: clone.lab,
+        lambda: clone.origin,
+        lambda: clone.repository,
+        lambda: clone.is_whole,
+        lambda: clone.stems_from("origin/main"),
+        lambda: clone.common_commit("HEAD", "origin/main"),
+        lambda: clone.commit("HEAD"),
+        lambda: clone.tree("HEAD", ""),
+        lambda: clone.contains("HEAD"),
+        lambda: clone.state(),
+        lambda: clone.has_remote_branch("main"),
+        lambda: clone.settle("the id", "helper", None),
+    ):
+        with pytest.raises(AccessDeniedError, match="belongs to another user") as refused:
+            read()
+        assert f"--add safe.directory '{clone.folder}'" in refused.value.hint
+    write_settings(f"[safe]\n\tdirectory = {clone.folder.as_posix()}\n")
+    assert (clone.lab, clone.repository, clone.is_whole) == ("the lab", "the id", True)
+
+
+def test_a_damaged_clone_is_not_read_as_an_empty_one(remote: GitRemote, tmp_path: Path) -> None:
+    seed(remote)
+    clone = Clone(tmp_path / "clone", remote)
+    clone.make(lambda text: None, "the id", "the lab")
+    with (clone.folder / ".git" / "config").open("a") as config:
+        config.write("[unclosed\n")
+    for read in (lambda: clone.lab, lambda: clone.origin, lambda: clone.is_whole, lambda: clone.commit("HEAD")):
+        with pytest.raises(ServiceError, match="bad config line"):
+            read()
+
+
+def test_what_is_not_there_is_nothing(remote: GitRemote, tmp_path: Path) -> None:
+    clone = Clone(tmp_path, remote)
+    assert run(tmp_path, ["init", "--quiet"]).code == 0
+    unknown = "1234567890" * 4
+    assert (clone.lab, clone.origin, clone.commit("HEAD"), clone.tree("HEAD", "x")) == ("", "", "", "")
+    assert not clone.is_whole
+    assert not clone.stems_from("origin/main")
+    assert not clone.contains(unknown)
+
+
+SETTINGS = {
+    "another name for the remote": "[clone]\n\tdefaultRemoteName = upstream\n",
+    "push options": "[push]\n\tpushOption = ci.skip\n",
+    "bare repositories refused": "[safe]\n\tbareRepository = explicit\n",
+    "submodules": "[submodule]\n\trecurse = true\n[push]\n\trecurseSubmodules = only\n",
+    "colors": "[color]\n\tui = always\n[column]\n\tui = always\n",
+    "diffs": "[diff]\n\tnoprefix = true\n\texternal = false\n\tmnemonicPrefix = true\n",
+    "status": "[status]\n\trelativePaths = false\n\tshowUntrackedFiles = no\n\tshort = true\n\tbranch = true\n",
+    "signatures": "[push]\n\tgpgSign = true\n[log]\n\tshowSignature = true\n",
+    "upstreams": "[branch]\n\tautoSetupMerge = false\n[push]\n\tdefault = nothing\n[remote]\n\tpushDefault = other\n",
+    "merges": "[merge]\n\tff = false\n[pull]\n\trebase = true\n",
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_no_setting_of_the_person_changes_what_the_wizard_does(name: str, remote: GitRemote, tmp_path: Path) -> None:
+    write_settings(SETTINGS[name])
+    seed(remote)
+    clone = Clone(tmp_path / "clone", remote)
+    clone.make(lambda text: None, "the id", "the lab")
+    assert clone.origin == remote.url
+    clone.switch("alex", "origin/main")
+    (clone.folder / "one.txt").write_text("changed\n", "utf-8")
+    (clone.folder / "new.txt").write_text("new\n", "utf-8")
+    state = clone.state()
+    assert (state.branch, state.changed, state.untracked) == ("alex", ("one.txt",), ("new.txt",))
+    assert clone.changed_lines() == {"one.txt": [(1, "changed")]}
+    assert "1 insertion" in clone.summary()
+    clone.commit_all(["new.txt"], "Change it")
+    assert clone.messages("origin/main") == ("Change it",)
+    clone.push("alex")
+    clone.fetch()
+    assert clone.has_remote_branch("alex")
+    assert clone.state().upstream == "origin/alex"
+    clone.switch("main", "origin/main")
+    seed(remote, "two", onto=True)
+    assert clone.pull() == "1 new commit taken in"
+
+
+@pytest.mark.parametrize("key", ["insteadOf", "pushInsteadOf"])
+@pytest.mark.parametrize("how", ["the host", "the whole address"])
+def test_a_setting_that_rewrites_the_address_is_overruled_or_named(
+    key: str, how: str, remote: GitRemote, tmp_path: Path
+) -> None:
+    seed(remote)
+    file = write_settings(
+        f'[url "ssh://git@ssh.example.invalid/"]\n\t{key} = '
+        + ("file://\n" if how == "the host" else f"{remote.url}\n")
+    )
+    if how == "the host":
+        seed(remote, "two", onto=True)
+        return
+    with pytest.raises(ServiceError) as refused:
+        seed(remote, "two", onto=True)
+    assert "sends it to ssh://git@ssh.example.invalid/" in refused.value.message
+    assert str(file) in refused.value.message
+    assert f"git config --global --unset-all url.ssh://git@ssh.example.invalid/.{key.lower()}" in refused.value.hint
