@@ -1,0 +1,17 @@
+"""What can be wrong with an expression."""
+
+from __future__ import annotations
+
+
+class ExpressionError(Exception):
+    """An expression is not valid, or cannot be evaluated."""
+
+
+class ExpressionSyntaxError(ExpressionError):
+    """An expression is not valid, whatever its values are."""
+
+    def __init__(self, problem: str, text: str, offset: int) -> None:
+        shown = text if len(text) <= 200 else text[:200] + "…"
+        super().__init__(f"{problem}. Located at position {offset + 1} within expression: {shown}")
+        self.offset = offset
+        """Where it is in the expression, from 0."""
