@@ -102,11 +102,6 @@ UNDESCRIBED = (
     ),
     (
         "GET",
-        r"/[^/]+/[^/]+/_apis/build/generalsettings",
-        "General Settings - Get: documented, not among the descriptions",
-    ),
-    (
-        "GET",
         r"/[^/]+/[^/]+/_apis/git/repositories/[^/]+/items/.+",
         "in the service's own route table (`items/{*path}`), and the address that an item names as its own",
     ),

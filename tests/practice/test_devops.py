@@ -38,6 +38,7 @@ class DevOps:
         method: str,
         path: str,
         body: Any = None,
+        /,
         *,
         organization: str = "practice",
         version: str = "7.1",

@@ -11,6 +11,7 @@ from typing import Final
 
 from hol_wizard.practice.devops import errors
 from hol_wizard.practice.devops.areas import AREAS
+from hol_wizard.practice.devops.pipelines.routes import PIPELINES, Route
 from hol_wizard.practice.kernel.service import JsonObject, Request, Response
 
 _PREVIEW: Final = "0.0"
@@ -21,8 +22,6 @@ _GRAPH: Final = "Graph"
 UNLISTED: Final = ("distributedtask/resourcelimits", "tokens/pats")
 """Ends of served paths that no official client looks up by ID."""
 
-Route = tuple[str, str, str, str, str, int]
-"""ID, area, resource, template, `releasedVersion`, and `resourceVersion` of a route."""
 _EVERYWHERE: tuple[Route, ...] = (
     ("00d9565f-ed9c-4a06-9a50-00e7896ccab4", _LOCATION, "ConnectionData", "_apis/{resource}", _PREVIEW, 1),
     ("e81700f7-3be2-46de-8624-2eb35882fcaa", _LOCATION, "ResourceAreas", "_apis/{resource}/{areaId}", _PREVIEW, 1),
@@ -127,14 +126,6 @@ ROUTES: Final[Mapping[str, tuple[Route, ...]]] = {
         ),
         ("3813d06c-9e36-4ea1-aac3-61a485d60e3d", _BUILD, "ResourceUsage", "_apis/{area}/{resource}", _PREVIEW, 2),
         (
-            "c4aefd19-30ff-405b-80ad-aca021e7242a",
-            _BUILD,
-            "generalSettings",
-            "{project}/_apis/{area}/{resource}",
-            _RELEASED,
-            1,
-        ),
-        (
             "dd3b8bd6-c7fc-4cbd-929a-933d9c011c9d",
             "Security",
             "Permissions",
@@ -150,6 +141,7 @@ ROUTES: Final[Mapping[str, tuple[Route, ...]]] = {
             _PREVIEW,
             2,
         ),
+        *PIPELINES,
         ("fb93c0db-47ed-4a31-8c20-47552878fb44", _GIT, "items", f"{_REPOSITORY}/{{resource}}/{{*path}}", _RELEASED, 1),
     ),
     "devops_entitlements": (

@@ -106,6 +106,17 @@ class Repositories:
         """Return the ID of a project's repository."""
         return repository_id(project)
 
+    async def default_branch(self, project: Document) -> str:
+        """Return the default branch of a project's repository, `refs/heads/main`; empty if it has no branches."""
+        return await self._default(await self.path(project))
+
+    @staticmethod
+    def in_build(request: Request, project: Document) -> JsonObject:
+        """Return a project's repository as definitions and builds show it (recorded: Builds - Queue)."""
+        name = project["name"]
+        there = f"{request.base}/{project['organization']}/{quote(name)}/_git/{quote(name)}"
+        return {"id": repository_id(project), "type": "TfsGit", "name": name, "url": there}
+
     # Finding the repository, and permissions
 
     def may_write(self, organization: Organization, who: seed.Principal, project: Document) -> bool:

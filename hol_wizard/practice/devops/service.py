@@ -12,6 +12,7 @@ from hol_wizard.practice.devops import access, discovery, errors
 from hol_wizard.practice.devops.branch_policies import BranchPolicies
 from hol_wizard.practice.devops.members import member_id
 from hol_wizard.practice.devops.organizations import ORGANIZATIONS
+from hol_wizard.practice.devops.pipelines.service import Pipelines
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.pull_requests.service import PullRequestService
 from hol_wizard.practice.devops.repositories import Repositories
@@ -104,6 +105,7 @@ class DevOps(Part):
         policies = BranchPolicies(world, self.router, projects)
         repositories = Repositories(world, self.router, projects, policies)
         PullRequestService(world, self.router, projects, repositories, policies)
+        Pipelines(world, self.router, repositories)
         Settings(self.router, projects)
         self.router.add(
             "GET",

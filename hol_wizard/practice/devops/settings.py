@@ -48,7 +48,6 @@ class Settings:
             refuses="includeRunningRequests",
         )
         router.add("GET", "/{organization}/_apis/build/resourceusage", self._build_usage)
-        router.add("GET", "/{organization}/{project}/_apis/build/generalsettings", self._pipelines)
         router.add(
             "GET",
             "/{organization}/_apis/permissions/{namespace}/{permissions}",
@@ -136,35 +135,6 @@ class Settings:
         access.organization(request)
         return Response(
             200, {"distributedTaskAgents": 0, "paidPrivateAgentSlots": 0, "totalUsage": 0, "xamlControllers": 0}
-        )
-
-    def _pipelines(self, request: Request) -> Response:
-        """Return a project's pipeline settings, which are those of a new one (General Settings - Get, 7.1)."""
-        self._projects.find(access.organization(request), request.who, request.match["project"])
-        return Response(
-            200,
-            {
-                "enforceReferencedRepoScopedToken": True,
-                "disableClassicPipelineCreation": True,
-                "disableClassicBuildPipelineCreation": True,
-                "disableClassicReleasePipelineCreation": True,
-                "forkProtectionEnabled": True,
-                "buildsEnabledForForks": False,
-                "enforceJobAuthScopeForForks": True,
-                "enforceNoAccessToSecretsFromForks": True,
-                "isCommentRequiredForPullRequest": True,
-                "requireCommentsForNonTeamMembersOnly": False,
-                "requireCommentsForNonTeamMemberAndNonContributors": False,
-                "enableShellTasksArgsSanitizing": False,
-                "enableShellTasksArgsSanitizingAudit": False,
-                "disableImpliedYAMLCiTrigger": False,
-                "statusBadgesArePrivate": True,
-                "enforceSettableVar": True,
-                "enforceJobAuthScope": True,
-                "enforceJobAuthScopeForReleases": True,
-                "publishPipelineMetadata": False,
-                "auditEnforceSettableVar": False,
-            },
         )
 
     def _has_permissions(self, request: Request) -> Response:
