@@ -20,7 +20,8 @@ from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Res
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.key_vault import access_policies
-from hol_wizard.practice.key_vault.service import NAME_RULE, KeyVault, Secrets
+from hol_wizard.practice.key_vault.access import NAME_RULE
+from hol_wizard.practice.key_vault.service import KeyVault, Secrets
 
 _RBAC_SINCE = "2026-02-01"
 """From this api-version on, a new vault uses Azure RBAC by default (Key Vault: access-control-default)."""

@@ -29,6 +29,7 @@ OFFERED: Mapping[str, tuple[str, ...]] = {
     "Microsoft.Databricks": ("workspaces", "locations/operationStatuses"),
     "Microsoft.MachineLearningServices": ("workspaces", "locations/workspaceOperationsStatus"),
     "Microsoft.ContainerRegistry": ("registries", "checkNameAvailability", "locations/operationResults"),
+    "Microsoft.ManagedIdentity": ("userAssignedIdentities", "userAssignedIdentities/federatedIdentityCredentials"),
     "Microsoft.Insights": ("components",),
     "Microsoft.OperationalInsights": ("workspaces",),
     "Microsoft.Compute": ("virtualMachines", "disks", "locations/usages"),

@@ -10,6 +10,7 @@ from hol_wizard.practice.arm.datastores import Datastores
 from hol_wizard.practice.arm.deployments import DeploymentTemplates
 from hol_wizard.practice.arm.key_vault import Vaults
 from hol_wizard.practice.arm.machine_learning import MachineLearningWorkspaces
+from hol_wizard.practice.arm.managed_identities import ManagedIdentities
 from hol_wizard.practice.arm.manager import ResourceManager
 from hol_wizard.practice.arm.metadata import Metadata
 from hol_wizard.practice.arm.models import Models
@@ -27,6 +28,7 @@ TYPES = (
     LogAnalyticsWorkspaces,
     Components,
     Registries,
+    ManagedIdentities,
 )
 """The resource types that are served; add new ones here."""
 

@@ -63,6 +63,9 @@ _TEXTS: Final[Mapping[str, str]] = {
         "2021-03-01-privatepreview 2020-10-01 2020-08-01 2020-03-01-preview 2019-09-01 2019-09-01-preview "
         "2019-08-01-preview 2015-11-01-preview 2015-03-20"
     ),
+    "microsoft.managedidentity": (
+        "2024-11-30 2023-07-31-preview 2023-01-31 2022-01-31-preview 2021-09-30-preview 2018-11-30 2015-08-31-preview"
+    ),
     "microsoft.insights/components": "2020-02-02 2020-02-02-preview 2018-05-01-preview 2015-05-01 2014-04-01",
     "microsoft.compute": (
         "2025-04-01 2024-11-01 2024-07-01 2024-03-01 2023-09-01 2023-07-01 2023-03-01 2022-11-01 2022-08-01 2022-03-01 "

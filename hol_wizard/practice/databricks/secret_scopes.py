@@ -23,7 +23,8 @@ from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Ro
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.key_vault import access_policies
-from hol_wizard.practice.key_vault.service import GET, LIST, KeyVault, Right, Secrets
+from hol_wizard.practice.key_vault.access import GET, LIST, Right
+from hol_wizard.practice.key_vault.service import KeyVault, Secrets
 
 _NAME = re.compile(r"[\w@.-]{1,128}", re.ASCII)
 _MOST_SCOPES = 1000

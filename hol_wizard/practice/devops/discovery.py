@@ -18,6 +18,9 @@ _PREVIEW: Final = "0.0"
 _RELEASED: Final = "7.1"
 _CORE, _GIT, _LOCATION, _POLICY, _BUILD = "core", "git", "Location", "policy", "build"
 _GRAPH: Final = "Graph"
+_ENDPOINTS, _TASKS = "serviceendpoint", "distributedtask"
+_IN_ORGANIZATION: Final = "_apis/{area}/{resource}/{id}"
+_IN_PROJECT: Final = "{project}/_apis/{area}/{resource}/{id}"
 
 UNLISTED: Final = ("distributedtask/resourcelimits", "tokens/pats")
 """Ends of served paths that no official client looks up by ID."""
@@ -142,6 +145,35 @@ ROUTES: Final[Mapping[str, tuple[Route, ...]]] = {
             2,
         ),
         *PIPELINES,
+        ("14e48fdc-2c8b-41ce-a0c3-e26f6cc55bd0", _ENDPOINTS, "endpoints", _IN_ORGANIZATION, _RELEASED, 4),
+        ("e85f1c62-adfc-4b74-b618-11a150fb195e", _ENDPOINTS, "endpoints", _IN_PROJECT, _RELEASED, 4),
+        ("5a7938a4-655e-486c-b562-b78c54a7e87b", _ENDPOINTS, "types", "_apis/{area}/{resource}", _RELEASED, 1),
+        (
+            "10a16738-9299-4cd1-9a81-fd23ad6200d0",
+            _ENDPOINTS,
+            "executionhistory",
+            "{project}/_apis/{area}/{endpointId}/{resource}",
+            _RELEASED,
+            1,
+        ),
+        ("ef5b7057-ffc3-4c77-bbad-c10b4a4abcc7", _TASKS, "variablegroups", _IN_ORGANIZATION, _RELEASED, 2),
+        ("f5b09dd5-9d54-45a1-8b5a-1c8287d634cc", _TASKS, "variablegroups", _IN_PROJECT, _RELEASED, 2),
+        (
+            "69a319f4-28c1-4bfd-93e6-ea0ff5c6f1a2",
+            _TASKS,
+            "oidctoken",
+            "{scopeIdentifier}/_apis/{area}/hubs/{hubName}/plans/{planId}/jobs/{jobId}/{resource}",
+            _PREVIEW,
+            1,
+        ),
+        (
+            "b5b9a4a4-e6cd-4096-853c-ab7d8b0c4eb2",
+            "pipelinePermissions",
+            "pipelinePermissions",
+            "{project}/_apis/pipelines/{resource}/{resourceType}/{resourceId}",
+            _PREVIEW,
+            1,
+        ),
         ("fb93c0db-47ed-4a31-8c20-47552878fb44", _GIT, "items", f"{_REPOSITORY}/{{resource}}/{{*path}}", _RELEASED, 1),
     ),
     "devops_entitlements": (

@@ -20,6 +20,9 @@ _LETTERS = string.ascii_letters + string.digits
 _CODE = ("vso.code", "vso.code_write", "vso.code_manage", "vso.code_full")
 _PROJECT = ("vso.project", "vso.project_write", "vso.project_manage")
 _BUILD = ("vso.build", "vso.build_execute")
+_CONNECTIONS = ("vso.serviceendpoint", "vso.serviceendpoint_query", "vso.serviceendpoint_manage")
+_GROUPS = ("vso.variablegroups_read", "vso.variablegroups_write", "vso.variablegroups_manage")
+_RESOURCES = ("vso.build", "vso.build_execute", "vso.pipelineresources_manage")
 _MEMBERS = ("vso.memberentitlementmanagement", "vso.memberentitlementmanagement_write")
 SCOPES = frozenset(
     {
@@ -31,8 +34,9 @@ SCOPES = frozenset(
         *("vso.code_status", "vso.profile", "vso.profile_write", "vso.graph", "vso.graph_manage", "vso.identity"),
         *("vso.agentpools", "vso.agentpools_manage", "vso.environment_manage", "vso.pipelineresources_manage"),
         *("vso.release", "vso.release_execute", "vso.release_manage", "vso.test", "vso.test_write", "vso.work"),
-        *("vso.serviceendpoint", "vso.serviceendpoint_query", "vso.serviceendpoint_manage", "vso.work_write"),
-        *("vso.variablegroups_read", "vso.variablegroups_write", "vso.variablegroups_manage", "vso.packaging"),
+        *_CONNECTIONS,
+        *_GROUPS,
+        *("vso.work_write", "vso.packaging"),
         *("vso.tokens", "vso.tokenadministration", "vso.security_manage", "vso.auditlog"),
     }
 )
@@ -128,6 +132,9 @@ def may(scope: str, method: str, path: str, *, pushes: bool = False) -> bool:
         ("/_apis/identities", ("vso.identity", "vso.identity_manage"), ("vso.identity_manage",)),
         ("/_apis/userentitlements", _MEMBERS, _MEMBERS[1:]),
         ("/_apis/build", _BUILD, _BUILD[1:]),
+        ("/_apis/serviceendpoint", _CONNECTIONS, _CONNECTIONS[-1:]),
+        ("/_apis/distributedtask/variablegroups", _GROUPS, _GROUPS[-1:]),
+        ("/_apis/pipelines/pipelinepermissions", _RESOURCES, _RESOURCES[-1:]),
         ("/_apis/distributedtask", (*_BUILD, "vso.agentpools", "vso.agentpools_manage"), ("vso.agentpools_manage",)),
     ):
         if part in path:

@@ -120,6 +120,18 @@ class Projects:
         by_right = who.id == project["owner"] or who.id in organization.administrators
         return by_right or added or who.id in project.get("members", ())
 
+    def kind_of_member(self, organization: Organization, who: seed.Principal, project: Document) -> str:
+        """Return the group of a project in which somebody is: `projectAdministrator`, or `projectReader`.
+
+        It is empty if they are in none. Members who were there from the beginning are contributors.
+        """
+        if who.id == project["owner"] or who.id in organization.administrators:
+            return "projectAdministrator"
+        invited = self._members.of(organization.name, who.id)
+        if invited is not None and not invited["removed"] and project["id"] in invited["projects"]:
+            return str(invited["projects"][project["id"]])
+        return "projectContributor" if who.id in project.get("members", ()) else ""
+
     def find(self, organization: Organization, who: seed.Principal, name_or_id: str) -> Document:
         """Return a project.
 

@@ -12,11 +12,14 @@ from hol_wizard.practice.devops import access, discovery, errors
 from hol_wizard.practice.devops.branch_policies import BranchPolicies
 from hol_wizard.practice.devops.members import member_id
 from hol_wizard.practice.devops.organizations import ORGANIZATIONS
+from hol_wizard.practice.devops.pipeline_permissions import PipelinePermissionsService
 from hol_wizard.practice.devops.pipelines.service import Pipelines
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.pull_requests.service import PullRequestService
 from hol_wizard.practice.devops.repositories import Repositories
+from hol_wizard.practice.devops.service_connections import ServiceConnectionsService
 from hol_wizard.practice.devops.settings import Settings
+from hol_wizard.practice.devops.variable_groups import VariableGroupsService
 from hol_wizard.practice.kernel.service import Refused, Request, Response, Service
 from hol_wizard.practice.kernel.world import World
 
@@ -107,6 +110,9 @@ class DevOps(Part):
         PullRequestService(world, self.router, projects, repositories, policies)
         Pipelines(world, self.router, repositories)
         Settings(self.router, projects)
+        PipelinePermissionsService(world, self.router, projects)
+        connections = ServiceConnectionsService(world, self.router, projects)
+        VariableGroupsService(world, self.router, projects, connections)
         self.router.add(
             "GET",
             "/{organization}/_apis/connectionData",

@@ -17,6 +17,7 @@ from typing import Any
 import jwt
 from cryptography import x509
 
+from hol_wizard.practice import seed
 from hol_wizard.practice.directory import objects
 from hol_wizard.practice.entra.tokens import Tokens
 from hol_wizard.practice.kernel.clock import timestamp
@@ -25,6 +26,15 @@ from hol_wizard.practice.kernel.world import World
 
 KIND = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ALGORITHMS = ("RS256", "PS256")
+DEVOPS_ISSUER = f"https://login.microsoftonline.com/{seed.TENANT}/v2.0"
+"""The issuer of the assertions that Azure DevOps gives to the jobs of new service connections.
+
+It is Entra ID itself (Azure DevOps, "Check the issuer URL for accuracy"). It has its real name here, not this machine's
+address, because credentials that somebody has created with it must outlive a change of ports.
+"""
+FEDERATION = ("allowed", "disabled", "constrained")
+"""What a tenant's policy does with federated credentials: it allows them, blocks those of applications, or blocks those
+with this issuer."""
 _CLOCK_SECONDS = 300
 """Allowed difference between the clocks of client and service."""
 _CERTIFICATES = "https://learn.microsoft.com/entra/identity-platform/certificate-credentials"
@@ -91,10 +101,10 @@ def _parts(assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return header, claims
 
 
-def _in_time(world: World, claims: dict[str, Any]) -> None:
+def _in_time(world: World, claims: dict[str, Any], tolerance: float = _CLOCK_SECONDS) -> None:
     now = world.clock.now()
     begins = float(claims.get("nbf", claims.get("iat", 0)))
-    if begins - _CLOCK_SECONDS <= now < float(claims["exp"]) + _CLOCK_SECONDS:
+    if begins - _CLOCK_SECONDS <= now < float(claims["exp"]) + tolerance:
         return
     first, last = timestamp(max(0.0, begins)), timestamp(max(0.0, float(claims["exp"])))
     raise RejectedError(
@@ -174,11 +184,15 @@ def _text(digest: bytes) -> str:
 def _federated(
     world: World, client: str, application: Document, assertion: str, claims: dict[str, Any], issuer: str
 ) -> None:
-    """Verify an assertion of another issuer, by the federated credentials of the application.
+    """Verify an assertion of another issuer, by the federated credentials of the application or managed identity.
 
-    The practice cloud sends no requests to other servers, so it can verify only its own signatures.
+    The practice cloud sends no requests to other servers, so it can verify only its own signatures. The codes are those
+    of "Troubleshoot an Azure Resource Manager workload identity service connection"; the texts of 700223 and 700238 are
+    estimates.
     """
-    known = application.get("federated", [])
+    principal = objects.service_principal_of(world, client)
+    application = application or {"displayName": principal["displayName"] if principal else ""}
+    known = objects.federated_of(world, client)
     if not known:
         raise RejectedError(
             401,
@@ -187,14 +201,28 @@ def _federated(
             "identity credentials.",
         )
     given = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
+    policy = world.setting("federation")
+    if policy == "disabled" and "resource" not in (principal or {}):
+        message = (
+            f"AADSTS700223: Workload identity federation is disabled for applications in the tenant {seed.TENANT}."
+        )
+        raise RejectedError(401, "invalid_client", message)
+    if policy == "constrained" and claims["iss"] == DEVOPS_ISSUER:
+        message = f"AADSTS700238: The tenant {seed.TENANT} does not allow federated credentials with the issuer "
+        raise RejectedError(401, "invalid_client", f"{message}'{claims['iss']}'.")
     found = _matching("700211", "issuer", claims["iss"], [each for each in known if each["issuer"] == claims["iss"]])
     fitting = [each for each in found if set(each["audiences"]) & {str(each) for each in given}]
     found = _matching("700212", "audience", str(given[0] if given else ""), fitting)
     _matching("700213", "subject", claims["sub"], [each for each in found if each["subject"] == claims["sub"]])
-    _in_time(world, claims)
-    if claims["iss"] != issuer:
+    by_devops = claims["iss"] == DEVOPS_ISSUER
+    if by_devops and application.get("fields", {}).get("signInAudience", "AzureADMyOrg") != "AzureADMyOrg":
+        message = "AADSTS70052: The identity must be a managed identity, a single tenant app, or a service account."
+        raise RejectedError(400, "invalid_request", message)
+    # No tolerance for an assertion of ten minutes: azure-cli issue 28708 reports that it ends after ten.
+    _in_time(world, claims, tolerance=0 if by_devops else _CLOCK_SECONDS)
+    if not by_devops and claims["iss"] != issuer:
         raise RejectedError(400, "invalid_request", "AADSTS50166: Request to External OIDC endpoint failed.")
-    token = world.part(Tokens).find(assertion, "access")
+    token = world.part(Tokens).find(assertion, "assertion" if by_devops else "access")
     if token is None or token["expires"] <= world.clock.now():
         raise RejectedError(
             401,

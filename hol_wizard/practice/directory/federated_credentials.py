@@ -50,7 +50,7 @@ class FederatedCredentials:
         return Refused(self._graph.error(status, code, message))
 
     def _list(self, request: Request) -> Response:
-        return self._query.many(request, self._readable(request).get("federated", []))
+        return self._query.many(request, map(_shown, self._readable(request).get("federated", [])))
 
     def _create(self, request: Request) -> Response:
         application = self._changeable(request)
@@ -73,7 +73,7 @@ class FederatedCredentials:
             )
         application["federated"] = [*known, made]
         self._graph.world.part(ApplicationRecords).keep(application)
-        return self._query.one(request, made, status=201)
+        return self._query.one(request, _shown(made), status=201)
 
     def _given(self, body: dict[str, Any]) -> Document:
         """Return the credential in a body.
@@ -97,7 +97,8 @@ class FederatedCredentials:
                 "Invalid value specified for property 'issuer' of resource 'FederatedIdentityCredential'.",
             )
         given = {name: body[name] for name in ("name", "issuer", "subject", "audiences")}
-        return {"id": str(uuid.uuid4()), **given, "description": body.get("description")}
+        works = self._graph.world.clock.due("federated credential")
+        return {"id": str(uuid.uuid4()), **given, "description": body.get("description"), "works": works}
 
     def _one(self, request: Request, application: Document) -> Document:
         wanted = request.match["credential"]
@@ -111,7 +112,7 @@ class FederatedCredentials:
         )
 
     def _get(self, request: Request) -> Response:
-        return self._query.one(request, self._one(request, self._readable(request)))
+        return self._query.one(request, _shown(self._one(request, self._readable(request))))
 
     def _delete(self, request: Request) -> Response:
         application = self._changeable(request)
@@ -119,3 +120,7 @@ class FederatedCredentials:
         application["federated"] = [each for each in application["federated"] if each["id"] != gone["id"]]
         self._graph.world.part(ApplicationRecords).keep(application)
         return Response(204)
+
+
+def _shown(credential: Document) -> Document:
+    return {name: value for name, value in credential.items() if name != "works"}

@@ -8,6 +8,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.directory.records import ApplicationRecords, DeletedObjects, ServicePrincipalRecords
 from hol_wizard.practice.kernel.clock import short_timestamp
 from hol_wizard.practice.kernel.register import Register
@@ -37,7 +38,9 @@ def service_principals(world: World) -> list[Document]:
         for each in seed.PRINCIPALS.values()
         if each.app_id
     ]
-    return [*there_before, *world.part(ServicePrincipalRecords).all()]
+    now = world.clock.now()
+    made = (each for each in world.part(ServicePrincipalRecords).all() if each.get("appears", 0.0) <= now)
+    return [*there_before, *made]
 
 
 def _service_principal(
@@ -89,6 +92,37 @@ def make_service_principal(world: World, app_id: str, name: str, owner: str) -> 
     )
     world.part(ServicePrincipalRecords).keep(made)
     return made
+
+
+def make_managed_identity(world: World, app_id: str, name: str, resource: str) -> Document:
+    """Create the service principal of a managed identity and return it; the directory shows it only after a while.
+
+    Args:
+        world: The world.
+        app_id: The identity's client ID; there is no application of it.
+        name: The identity's name.
+        resource: The identity's ID in Resource Manager.
+    """
+    made = _service_principal(str(uuid.uuid4()), app_id, name, [], created=world.clock.now())
+    appears = world.clock.due("managed identity")
+    made |= {"resource": resource, "appears": appears, "spread": appears}
+    world.part(ServicePrincipalRecords).keep(made)
+    return made
+
+
+def federated_of(world: World, app_id: str) -> list[Document]:
+    """Return the federated credentials of an application or a managed identity that sign-ins know already.
+
+    A new one works after a while ("Important considerations and restrictions for federated identity credentials").
+    """
+    application, now = application_of(world, app_id), world.clock.now()
+    if application is not None:
+        known = application.get("federated", [])
+    else:
+        principal = next((each for each in service_principals(world) if each["appId"] == app_id.lower()), None)
+        resource = world.part(Resources).find(principal["resource"]) if principal and "resource" in principal else None
+        known = resource["properties"]["federated"] if resource is not None else []
+    return [each for each in known if each.get("works", 0.0) <= now]
 
 
 def provide_azure_databricks(world: World) -> None:

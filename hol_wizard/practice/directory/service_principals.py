@@ -139,6 +139,7 @@ class ServicePrincipals:
 
 def shown(principal: Document, deleted: float | None = None) -> JsonObject:
     """Return a service principal in Graph's format (recorded)."""
+    resource = principal.get("resource", "")
     microsoft = principal["appId"] == objects.AZURE_DATABRICKS
     empty = dict.fromkeys(("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl"))
     return {
@@ -155,7 +156,7 @@ def shown(principal: Document, deleted: float | None = None) -> JsonObject:
         "displayName": principal["displayName"],
         "preferredTokenSigningKeyThumbprint": None,
         "servicePrincipalNames": [principal["appId"]],
-        "servicePrincipalType": "Application",
+        "servicePrincipalType": "ManagedIdentity" if resource else "Application",
         "signInAudience": "AzureADMultipleOrgs" if microsoft else "AzureADMyOrg",
         "tokenEncryptionKeyId": None,
         "samlSingleSignOnSettings": None,
@@ -168,5 +169,8 @@ def shown(principal: Document, deleted: float | None = None) -> JsonObject:
         "passwordCredentials": [objects.shown_secret(each) for each in principal["secrets"]],
         "resourceSpecificApplicationPermissions": [],
         **_FIELDS,
+        # "alternativeNames: used to retrieve service principals by subscription, identify resource group and full
+        # resource IDs for managed identities" (servicePrincipal resource type).
+        "alternativeNames": ["isExplicit=True", resource] if resource else [],
         **principal["fields"],
     }

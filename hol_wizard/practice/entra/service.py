@@ -361,14 +361,15 @@ class Entra(Service):
         )
 
     def _made(self, client: str) -> seed.Principal:
-        """Return the service principal of an application that was created in Graph.
+        """Return the service principal of an application that was created in Graph, or of a managed identity.
 
         Raises:
             Refused: There is no such application, or no service principal of it.
         """
-        if objects.application_of(self.world, client) is None:
-            raise Refused(self._unknown_application(client))
         principal = objects.service_principal_of(self.world, client)
+        # A managed identity has no application.
+        if objects.application_of(self.world, client) is None and (principal is None or "resource" not in principal):
+            raise Refused(self._unknown_application(client))
         if principal is None:
             raise Refused(
                 self.error(

@@ -91,6 +91,18 @@ class Tokens:
         }
         return self._keep(unsigned_jwt(claims), document)
 
+    def issue_assertion(self, claims: dict[str, Any], seconds: float) -> str:
+        """Return a new assertion, with which an application or a managed identity can sign in.
+
+        Args:
+            claims: Its issuer, subject and audience.
+            seconds: Its lifetime.
+        """
+        now = int(self._world.clock.now())
+        times = {"iat": now, "nbf": now, "exp": now + int(seconds)}
+        document = {"kind": "assertion", "principal": "", "expires": now + int(seconds)}
+        return self._keep(unsigned_jwt({**claims, **times, "jti": str(uuid.uuid4())}), document)
+
     def issue_refresh(self, principal: seed.Principal, client_id: str) -> str:
         """Return a new refresh token."""
         document = {

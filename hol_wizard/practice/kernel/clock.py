@@ -53,6 +53,14 @@ DURATIONS: Mapping[str, Duration] = {
     ),
     "application": Duration(5, "estimate: az tries again, every 5 s, for up to three minutes"),
     "service principal": Duration(20, "estimate: az tries again, every 5 s, for up to three minutes"),
+    "managed identity": Duration(
+        20, "estimate: as for a service principal; terraform-provider-azurerm tries again for minutes"
+    ),
+    "federated credential": Duration(
+        60,
+        "estimate: it 'takes time to propagate', minutes at most (workload identity federation, considerations)",
+    ),
+    "service connection": Duration(5, "estimate: isReady within seconds"),
     "client secret": Duration(30, "estimate: a new secret is known everywhere after half a minute"),
     "Azure DevOps project": Duration(15, "recordings: three polls in progress before the project is there"),
     "Azure DevOps project delete": Duration(10, "recordings: one poll in progress"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.kernel.clock import Clock
@@ -17,6 +17,15 @@ from hol_wizard.practice.kernel.store import Collection, Store
 
 QUOTA = 100
 """Default quota of a subscription in a region: cores of one family, and in total."""
+_SETTINGS: Final[Mapping[str, Any]] = {
+    "approver": seed.ATTENDEE.name,
+    "approval": "approve",
+    "latency": 0.0,
+    "quota": {},
+    "register_applications": True,
+    "federation": "allowed",
+}
+"""The initial settings."""
 _PartT = TypeVar("_PartT")
 
 
@@ -135,14 +144,7 @@ class World:
             self.settings.put("unfinished", {"snapshot": ""})
             self.settings.put(
                 "world",
-                {
-                    "approver": seed.ATTENDEE.name,
-                    "approval": "approve",
-                    "latency": 0.0,
-                    "quota": {},
-                    "register_applications": True,
-                    "ci_secret": kept.get("ci_secret") or secrets.token_urlsafe(30),
-                },
+                {**_SETTINGS, "ci_secret": kept.get("ci_secret") or secrets.token_urlsafe(30)},
             )
             for start in self._starts:
                 start()
@@ -212,7 +214,8 @@ class World:
         Raises:
             KeyError: There is none of this name.
         """
-        return (self.settings.get("world") or {})[name]
+        # A state that an earlier version has stored lacks newer settings.
+        return {**_SETTINGS, **(self.settings.get("world") or {})}[name]
 
     def set(self, **values: Any) -> None:
         """Change settings."""

@@ -14,21 +14,28 @@ import binascii
 import re
 import uuid
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlencode
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.arm.access import Access
-from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.entra.tokens import Tokens
 from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Service
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.web import request_id
 from hol_wizard.practice.kernel.world import World
-from hol_wizard.practice.key_vault import access_policies
+from hol_wizard.practice.key_vault import access
+from hol_wizard.practice.key_vault.access import (
+    DELETE,
+    GET,
+    LIST,
+    LOOK,
+    PURGE,
+    RECOVER,
+    SET,
+    UPDATE,
+    Right,
+)
 
-NAME_RULE = re.compile(r"[0-9a-zA-Z-]{1,127}")
-_VAULTS = "microsoft.keyvault/vaults"
 _VERSIONS = re.compile(r"7\.\d(-preview\.\d)?|2015-06-01|2016-10-01|20(2[5-9]|3\d)-\d\d-\d\d(-preview)?")
 _PAGE = 25
 _PAGED = "maxresults $skiptoken"
@@ -37,23 +44,6 @@ _PAGED = "maxresults $skiptoken"
 _MOST_BYTES = 25 * 1024
 """Maximum length of a value ("About Azure Key Vault secrets")."""
 _DAY = 24 * 3600
-
-
-class Right(NamedTuple):
-    """What a request needs, as an access policy's permission and as an Azure RBAC action."""
-
-    permission: str
-    action: str
-
-
-GET = Right("get", "Microsoft.KeyVault/vaults/secrets/getSecret/action")
-SET = Right("set", "Microsoft.KeyVault/vaults/secrets/setSecret/action")
-UPDATE = Right("set", "Microsoft.KeyVault/vaults/secrets/update/action")
-LIST = Right("list", "Microsoft.KeyVault/vaults/secrets/readMetadata/action")
-LOOK = Right("get", "Microsoft.KeyVault/vaults/secrets/readMetadata/action")
-DELETE = Right("delete", "Microsoft.KeyVault/vaults/secrets/delete")
-RECOVER = Right("recover", "Microsoft.KeyVault/vaults/secrets/recover/action")
-PURGE = Right("purge", "Microsoft.KeyVault/vaults/secrets/purge/action")
 
 
 class Secrets:
@@ -170,7 +160,7 @@ class KeyVault(Service):
             )
         elif code == "ExpiredAuthenticationToken":
             return self._challenge(message).response
-        return Response(status, {"error": {"code": code, "message": message, **more}})
+        return access.error(status, code, message, **more)
 
     def not_found(self, request: Request, path_is_known: bool) -> Response:
         """Return the error for a path that is not served."""
@@ -237,14 +227,10 @@ class KeyVault(Service):
         return refusal
 
     def _refused(self, status: int, code: str, message: str, inner: str = "") -> Refused:
-        more = {"innererror": {"code": inner}} if inner else {}
-        return Refused(self.error(status, code, message, **more))
+        return access.refused(status, code, message, inner)
 
     def _vault(self, name: str) -> Document | None:
-        for each in self.world.part(Resources).all():
-            if each["name"].lower() == name and each["type"].lower() == _VAULTS:
-                return each
-        return None
+        return access.vault_named(self.world, name)
 
     def _allowed(self, request: Request, right: Right) -> Document:
         """Return the vault, if the caller has the permission there.
@@ -252,57 +238,12 @@ class KeyVault(Service):
         Raises:
             Refused: The caller lacks the permission, or the name in the path is invalid.
         """
-        vault = self._vault(request.thing)
-        if vault is None:
-            raise LookupError(request.thing)  # `authenticate` has seen it
-        name = request.match.get("name", "")
-        properties, who = vault["properties"], request.who
-        caller = f"oid={who.id};iss=https://sts.windows.net/{seed.TENANT}/"
         grant, _ = self.tokens.bearer(request)
-        if grant is not None:
-            caller = f"appid={grant['client']};{caller}"
-        if properties["publicNetworkAccess"] == "Disabled":
-            raise self._refused(
-                403,
-                "Forbidden",
-                "Public network access is disabled and request is not from a trusted service nor via an approved "
-                f"private link.\r\nCaller: {caller}\r\nVault: {vault['name']};location={vault['location']}",
-                "ForbiddenByConnection",
-            )
-        if properties["enableRbacAuthorization"]:
-            resource = vault["id"] + (f"/secrets/{name}" if name else "")
-            if not self.world.part(Access).allowed_data(who.id, right.action, resource):
-                raise self._refused(
-                    403,
-                    "Forbidden",
-                    "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments "
-                    "or role definitions were changed recently, please observe propagation time.\r\n"
-                    f"Caller: {caller}\r\nAction: '{right.action}'\r\nResource: '{resource.lower()}'\r\n"
-                    "Assignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null \r\n"
-                    f"Vault: {vault['name']};location={vault['location']}\r\n",
-                    "ForbiddenByRbac",
-                )
-        elif not access_policies.allows(access_policies.in_force(vault, self.world.clock), who.id, right.permission):
-            raise self._refused(
-                403,
-                "Forbidden",
-                f"The user, group or application '{caller}' does not have secrets {right.permission} permission on key "
-                f"vault '{vault['name']};location={vault['location']}'. For help resolving this issue, please see "
-                "https://go.microsoft.com/fwlink/?linkid=2125287",
-                "AccessDenied",
-            )
-        if name and not NAME_RULE.fullmatch(name):
-            raise self._refused(400, "BadParameter", f"The request URI contains an invalid name: {name}")
-        return vault
+        client = str(grant["client"]) if grant is not None else ""
+        return access.allowed(self.world, request.thing, request.match.get("name", ""), request.who.id, client, right)
 
     def _missing(self, name: str) -> Refused:
-        return self._refused(
-            404,
-            "SecretNotFound",
-            f"A secret with (name/id) {name} was not found in this key vault. If you recently deleted this secret you "
-            "may be able to recover it using the correct recovery command. For help resolving this issue, please see "
-            "https://go.microsoft.com/fwlink/?linkid=2125182",
-        )
+        return access.missing(name)
 
     def _present(self, vault: Document, name: str) -> Document:
         secret = self.secrets.find(vault["name"], name)
@@ -363,15 +304,7 @@ class KeyVault(Service):
         vault = self._allowed(request, GET)
         secret = self._present(vault, request.match["name"])
         version = self._version(request, secret)
-        attributes, now = version["attributes"], self.world.clock.now()
-        if not attributes["enabled"]:
-            raise self._refused(
-                403, "Forbidden", "Operation get is not allowed on a disabled secret.", "SecretDisabled"
-            )
-        if attributes.get("nbf", 0) > now:
-            raise self._refused(
-                403, "Forbidden", "Operation get is not allowed on a secret that is not yet valid.", "SecretNotYetValid"
-            )
+        access.require_usable(version, self.world.clock.now())
         return Response(200, {"value": version["value"], **self._bundle(request, vault, secret, version)})
 
     def _update(self, request: Request) -> Response:

@@ -14,6 +14,7 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.arm import providers
 from hol_wizard.practice.arm.inventory import ResourceGroups, Resources
 from hol_wizard.practice.devops import page as devops_page
+from hol_wizard.practice.directory.assertions import FEDERATION
 from hol_wizard.practice.entra.sign_ins import SignIns
 from hol_wizard.practice.entra.tokens import Tokens
 from hol_wizard.practice.kernel.clock import timestamp
@@ -74,6 +75,7 @@ class Control:
             "approval": world.setting("approval"),
             "quota": world.setting("quota"),
             "register_applications": world.setting("register_applications"),
+            "federation": world.setting("federation"),
             "keep": self.keep,
             "leases": self.leases,
             "faults": len(world.faults.all()),
@@ -124,7 +126,7 @@ class Control:
         return response
 
     def _change(self, body: dict[str, Any]) -> dict[str, Any]:
-        known = {"latency", "user", "approval", "speed", "quota", "register_applications"}
+        known = {"latency", "user", "approval", "speed", "quota", "register_applications", "federation"}
         if not body or set(body) - known:
             raise ValueError(f"settings are: {', '.join(sorted(known))}")
         changes: dict[str, Any] = {}
@@ -144,6 +146,10 @@ class Control:
             if not isinstance(body["register_applications"], bool):
                 raise ValueError("register_applications is true or false")
             changes["register_applications"] = body["register_applications"]
+        if "federation" in body:
+            if body["federation"] not in FEDERATION:
+                raise ValueError(f"federation is one of: {', '.join(FEDERATION)}")
+            changes["federation"] = body["federation"]
         if "speed" in body:
             self._world.clock.speed = _number(body["speed"], "speed", 0.01)
         self._world.set(**changes)

@@ -273,7 +273,8 @@ class ControlClient:
         Args:
             values: `latency` (seconds added to every response), `user`, `approval`, `speed`, `quota` (cores by
             machine
-                family, `cores` for all), `register_applications` (whether everybody may).
+                family, `cores` for all), `register_applications` (whether everybody may), `federation` (`allowed`,
+                `disabled` for applications, or `constrained` for the issuer of Azure DevOps).
         """
         return self.ask("POST", "/settings", values)
 

@@ -1,0 +1,183 @@
+"""Which pipelines may use a protected resource: a service connection, a variable group, an environment, a queue, …
+
+Operations: Pipeline Permissions - Get, Update Pipeline Permisions For Resource, Update Pipeline Permisions For
+Resources (approvalsAndChecks, 7.1-preview.1). A change leaves every pipeline as it is that it does not name
+(AzureDevOpsDsc, `Set-DevOpsPipelinePermission`); a repository's ID is `<project>.<repository>` (the same).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.devops import access, errors
+from hol_wizard.practice.devops.organizations import Organization
+from hol_wizard.practice.devops.projects import Projects
+from hol_wizard.practice.kernel.clock import timestamp
+from hol_wizard.practice.kernel.register import Register
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, member, members
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
+
+ENDPOINT: Final = "endpoint"
+VARIABLE_GROUP: Final = "variablegroup"
+KINDS: Final = (ENDPOINT, VARIABLE_GROUP, "environment", "queue", "repository", "securefile")
+"""The kinds of protected resources (azure/devops/pipelines/process/resources)."""
+_RESOURCES: Final = "Microsoft.Azure.Pipelines.Authorization"
+Known = Callable[[str, str], str | None]
+"""Returns the name of a resource by its project's ID and its own; None if there is none."""
+
+
+class PipelinePermissions(Register):
+    """The permissions of every protected resource; a new resource may be used by no pipeline."""
+
+    collection = "devops_pipeline_permissions"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._world = world
+        self._known: dict[str, Known] = {}
+
+    def knows(self, kind: str, known: Known) -> None:
+        """Let resources of a kind be looked up; without this, permissions for any ID are accepted."""
+        self._known[kind] = known
+
+    def authorized(self, project: str, kind: str, resource: str, pipeline: int) -> bool:
+        """Return whether a pipeline may use a resource.
+
+        Args:
+            project: The project's ID.
+            kind: One of `KINDS`.
+            resource: The resource's ID.
+            pipeline: The pipeline's ID.
+        """
+        found = self._of(project, kind, resource)
+        return bool(found["all"]) or str(pipeline) in found["pipelines"]
+
+    def authorize(self, project: str, kind: str, resource: str, who: seed.Principal, pipeline: int | None) -> None:
+        """Let a pipeline use a resource, or all pipelines (None)."""
+        found, given = self._of(project, kind, resource), self._given(who)
+        if pipeline is None:
+            found["all"] = given
+        else:
+            found["pipelines"][str(pipeline)] = given
+        self.keep(found)
+
+    def forget(self, project: str, kind: str, resource: str) -> None:
+        """Delete the permissions of a resource that no longer exists."""
+        self.remove(_key(project, kind, resource))
+
+    def forget_pipeline(self, project: str, pipeline: int) -> None:
+        """Delete the permissions of a pipeline that no longer exists."""
+        for each in self.all():
+            if each["project"] == project and each["pipelines"].pop(str(pipeline), None) is not None:
+                self.keep(each)
+
+    def name_of(self, project: str, kind: str, resource: str) -> str | None:
+        """Return the name of a resource, empty if resources of the kind are not looked up; None if there is none."""
+        known = self._known.get(kind)
+        return "" if known is None else known(project, resource)
+
+    def change(self, project: str, kind: str, resource: str, who: seed.Principal, body: JsonObject) -> None:
+        """Apply the permissions in a body.
+
+        Raises:
+            ValueError: It is malformed.
+        """
+        found, given = self._of(project, kind, resource), self._given(who)
+        everybody = member(body, "allPipelines")
+        if "authorized" in everybody:
+            found["all"] = given if everybody["authorized"] is True else None
+        for each in members(body, "pipelines"):
+            identity = int(each["id"])
+            if each.get("authorized") is True:
+                found["pipelines"][str(identity)] = given
+            else:
+                found["pipelines"].pop(str(identity), None)
+        self.keep(found)
+
+    def shown(self, project: str, kind: str, resource: str) -> JsonObject:
+        """Return the permissions of a resource (ResourcePipelinePermissions)."""
+        found, name = self._of(project, kind, resource), self.name_of(project, kind, resource)
+        described = {"type": kind, "id": resource, **({"name": name} if name else {})}
+        pipelines = [{"id": int(each), **self._shown(given)} for each, given in found["pipelines"].items()]
+        everybody = {"allPipelines": self._shown(found["all"])} if found["all"] else {}
+        return {"resource": described, **everybody, "pipelines": pipelines}
+
+    def _of(self, project: str, kind: str, resource: str) -> Document:
+        key = _key(project, kind, resource)
+        return self.find(key) or {"id": key, "project": project, "all": None, "pipelines": {}}
+
+    def _given(self, who: seed.Principal) -> Document:
+        return {"by": who.id, "on": self._world.clock.now()}
+
+    def _shown(self, given: Document) -> JsonObject:
+        who = self._world.principal(given["by"]) or seed.ORGANIZER
+        by = {"displayName": who.display_name, "id": who.id, "uniqueName": who.client}
+        return {"authorized": True, "authorizedBy": by, "authorizedOn": timestamp(given["on"])}
+
+
+class PipelinePermissionsService:
+    """Handles the requests about permissions."""
+
+    def __init__(self, world: World, router: Router, projects: Projects) -> None:
+        self._permissions = world.part(PipelinePermissions)
+        self._projects = projects
+        path = "/{organization}/{project}/_apis/pipelines/pipelinepermissions"
+        router.add("GET", f"{path}/{{kind}}/{{resource}}", self._get)
+        router.add("PATCH", f"{path}/{{kind}}/{{resource}}", self._change)
+        router.add("PATCH", path, self._change_several)
+
+    def _project(self, request: Request) -> tuple[Organization, Document]:
+        organization = access.organization(request)
+        return organization, self._projects.find(organization, request.who, request.match["project"])
+
+    def _checked(self, request: Request, project: Document, kind: str, resource: str) -> tuple[str, str]:
+        """Return the kind and the ID of a resource in their stored form; the texts of the errors are estimates.
+
+        Raises:
+            Refused: There is no such kind or resource, or the caller may not change who uses it.
+        """
+        kind = kind.lower()
+        if kind not in KINDS:
+            message = f"The resource type '{kind}' is not valid. Valid types are: {', '.join(KINDS)}."
+            raise errors.refused(400, message, "InvalidResourceTypeException", _RESOURCES)
+        if self._permissions.name_of(project["id"], kind, resource.lower()) is None:
+            message = f"The resource '{resource}' of type '{kind}' does not exist or is not accessible."
+            raise errors.refused(404, message, "ResourceNotFoundException", _RESOURCES)
+        if request.method != "GET":
+            organization = access.organization(request)
+            if self._projects.kind_of_member(organization, request.who, project) != "projectAdministrator":
+                message = f"Access denied. {request.who.display_name} needs the Administrator role on the resource "
+                raise errors.refused(403, f"{message}'{kind}/{resource}'.", "AccessDeniedException", _RESOURCES)
+        return kind, resource.lower()
+
+    def _get(self, request: Request) -> Response:
+        _, project = self._project(request)
+        kind, resource = self._checked(request, project, request.match["kind"], request.match["resource"])
+        return Response(200, self._permissions.shown(project["id"], kind, resource))
+
+    def _change(self, request: Request) -> Response:
+        _, project = self._project(request)
+        kind, resource = self._checked(request, project, request.match["kind"], request.match["resource"])
+        self._permissions.change(project["id"], kind, resource, request.who, request.json)
+        return Response(200, self._permissions.shown(project["id"], kind, resource))
+
+    def _change_several(self, request: Request) -> Response:
+        """Change the permissions of several resources (the sample of the REST reference: a bare list)."""
+        _, project = self._project(request)
+        given: Any = json.loads(request.content)
+        if not isinstance(given, list) or any(not isinstance(each, dict) for each in given):
+            raise ValueError("the body is not a list of objects")
+        named = [(each, member(each, "resource")) for each in given]
+        places = [self._checked(request, project, str(one.get("type")), str(one.get("id"))) for _, one in named]
+        for (body, _), (kind, resource) in zip(named, places, strict=True):
+            self._permissions.change(project["id"], kind, resource, request.who, body)
+        value = [self._permissions.shown(project["id"], *place) for place in places]
+        return Response(200, {"count": len(value), "value": value})
+
+
+def _key(project: str, kind: str, resource: str) -> str:
+    return f"{project}/{kind}/{resource.lower()}"
