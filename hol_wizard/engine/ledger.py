@@ -91,7 +91,7 @@ class Entry:
     kind: str
     """The kind of resource, in the portal's words."""
     detail: str = ""
-    at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
     """Time of writing, ISO 8601 in UTC; empty if the line does not contain it."""
     by: str = ""
     """Who creates it, as the service identifies the account: its ID, a space, its name.
@@ -462,6 +462,21 @@ class Ledger:
         if last.get(Fact.CREATED, -1) <= last.get(Fact.INTENT, -1):
             return ""
         return contents.entries[last[Fact.CREATED]].detail
+
+    def begun(self, resource: str) -> str:
+        """Return when the creation whose end is not recorded was first begun (`Entry.at`); empty if there is none.
+
+        A creation that is begun again after a kill keeps its time, one after a refusal or a removal has another.
+        """
+        began = ""
+        for entry in self.entries():
+            if entry.resource.lower() != resource.lower():
+                continue
+            if entry.fact is Fact.INTENT:
+                began = began or entry.at
+            elif entry.fact in {Fact.CREATED, *NOT_OURS}:
+                began = ""
+        return began
 
     def maker(self, resource: str) -> str:
         """Return who last created the resource (`Entry.by`); empty if that was not recorded."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -172,8 +173,14 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
     # Checking
 
     def find(self, reads: ReadCache) -> tuple[JobRun, ...] | None:
-        """Return the runs of this name."""
-        return tuple(each for each in _submitted(self.context, reads) if each.name == self.name) or None
+        """Return the runs of this name, and the one that the ledger names although the workspace does not list it
+        yet."""
+        listed = tuple(each for each in _submitted(self.context, reads) if each.name == self.name)
+        noted = self.context.ledger.detail(self.id)
+        if not noted or any(each.id == noted for each in listed):
+            return listed or None
+        unlisted = reads.share(("run", noted), lambda: self.enter(reads).run(noted))
+        return (unlisted, *listed) if unlisted is not None else listed or None
 
     def marked(self, found: tuple[JobRun, ...], noted: str | None) -> bool:
         """Return that they carry the mark: by it they are found."""
@@ -222,13 +229,27 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
     def create(self, begun: Callable[[str], None]) -> str:
         """Submit the run; the workspace starts the cluster if it is stopped."""
         del begun
+        return self._submit("")
+
+    def _submit(self, before: str) -> str:
+        """Submit the run, and return its ID.
+
+        The idempotency token is the same until the ledger has the run's ID: a wizard that is killed before the
+        workspace lists the run finds that run, and starts no second one.
+
+        Args:
+            before: The ID of the run that this one replaces; empty: there is none.
+        """
+        ledger = self.context.ledger
+        attempt = (self.context.mark, self.id, ledger.begun(self.id), ledger.detail(self.id), before)
+        token = hashlib.sha256("\n".join(attempt).encode()).hexdigest()
         found = cluster.find(self.context)
         if found is None:
             raise NotFoundError(f"There is no cluster {cluster.NAME} yet.", "<first cluster/create-the-cluster>.")
         path = self.path or f"{own_path(self.context)}/{notebooks.NOTEBOOK}"
         self.context.reporter.say(f"Running {path} on {cluster.NAME}: {cluster.idling_of(found)} …")
         parameters = {PARAMETER: self.context.names.alias}
-        return self.here.submit_notebook(self.name, path, parameters, found.id, MOST_MINUTES * 60)
+        return self.here.submit_notebook(self.name, path, parameters, found.id, MOST_MINUTES * 60, token)
 
     def changeable(self, found: tuple[JobRun, ...], *, ours: bool) -> bool:
         """Return whether another run can take its place."""
@@ -246,10 +267,9 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
             NotFoundError: There is no cluster to run on.
             ServiceError: The workspace refused, or does not list the run.
         """
-        del found
         if (obstacle := self.obstacle()) is not None:
             raise obstacle
-        made = self.create(lambda address: None)
+        made = self._submit(found[0].id)
         for _ in range(_LOOKS):
             listed = self.find(ReadCache())
             if listed is not None and any(each.id == made for each in listed):

@@ -216,6 +216,13 @@ def test_a_python_file_runs_too_on_a_cluster_that_was_stopped(environment: Envir
     listed = workspace.do("GET", "2.2/jobs/runs/list", completed_only="true")
     assert [each["run_id"] for each in listed["runs"]] == [run]
     assert "runs" not in workspace.do("GET", "2.2/jobs/runs/list", active_only="true")
+    # A token stays that of its run, also when that has ended, and is never free again.
+    once = {"tasks": [body], "idempotency_token": "once"}
+    assert workspace.do("POST", "2.2/jobs/runs/submit", once) == {"run_id": run}
+    workspace.do("POST", "2.2/jobs/runs/delete", {"run_id": run})
+    refused = workspace.ask("POST", "2.2/jobs/runs/submit", once)
+    assert (refused.status_code, refused.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    assert "was deleted" in refused.json()["message"]
 
 
 @pytest.mark.parametrize(

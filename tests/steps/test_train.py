@@ -113,8 +113,9 @@ def test_from_nothing_to_a_model_and_through_what_can_go_wrong(person: Attendee,
     context = context_of(person, RUN)
     run = TrainingRun(context)
     context.ledger.write(Fact.INTENT, RUN, run.id, run.kind)
-    run.create(lambda address: None)
+    submitted = run.create(lambda address: None)
     assert person.look(RUN).status is Status.WAITING
+    assert run.create(lambda address: None) == submitted, "also if it was not listed yet"
     act(person, RUN, "train.cancel")
     until(lambda: newest(person).ended)
     assert newest(person).result == "CANCELED"
@@ -161,8 +162,9 @@ class Listed(TrainingRun):
     def obstacle(self) -> None:
         """Nothing is in the way."""
 
-    def create(self, begun: object) -> str:
+    def _submit(self, before: str) -> str:
         """Have the new run accepted."""
+        assert before == "old"
         return "new"
 
     def find(self, reads: ReadCache) -> tuple[JobRun, ...]:

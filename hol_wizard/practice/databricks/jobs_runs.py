@@ -107,6 +107,7 @@ class Runs:
         self._commands = commands
         contents = world.part(address.Contents)
         self._runs = contents.collection("databricks_runs", self)
+        self._tokens = contents.collection("databricks_run_tokens", self)
         self._jobs = world.part(Jobs)
         self._jobs.register(Kind(_KIND, self._run, ended=self._ended, at_once=_AT_ONCE, grace=Grace(2.0, 1.0)))
         contents.when_gone.append(self._workspace_goes)
@@ -266,9 +267,12 @@ class Runs:
         token = str(body.get("idempotency_token") or "")
         if len(token) > _LONGEST_TOKEN:
             raise errors.invalid(f"The idempotency token is longer than {_LONGEST_TOKEN} characters.")
-        for each in self._of(request.thing) if token else ():
-            if each["token"] == token:
-                return Response(200, {"run_id": each["run_id"]})
+        if token and (given := self._tokens.get(f"{request.thing}/{token}")) is not None:
+            if not any(each["run_id"] == given["run_id"] for each in self._of(request.thing)):
+                # databricks-sdk, `submit`: "If a run with the provided token is deleted, an error is returned." Its
+                # code and text are unrecorded.
+                raise errors.invalid(f"The run with the idempotency token {token} was deleted.")
+            return Response(200, {"run_id": given["run_id"]})
         task = _checked_task(body)
         run_as = body.get("run_as") or {}
         if not isinstance(run_as, dict):
@@ -285,7 +289,6 @@ class Runs:
             "task": task,
             "creator": request.who.client,
             "principal": request.who.id,
-            "token": token,
             "created": self._world.clock.now(),
             "cluster_id": self._cluster_of(request, task, f"job-{numbers[0]}-run-{numbers[1]}-{task['task_key']}"),
         }
@@ -305,6 +308,9 @@ class Runs:
             if self._state(old)[1] is not None:
                 self._forget(old)
         self._runs.put(f"{request.thing}/{run['run_id']}", run)
+        if token:
+            # The service never forgets one (databricks/cli pull request 5882: "the Jobs API keeps tokens reserved").
+            self._tokens.put(f"{request.thing}/{token}", {"workspace": request.thing, "run_id": run["run_id"]})
         return Response(200, {"run_id": run["run_id"]})
 
     def _cluster_of(self, request: Request, task: JsonObject, name: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -96,11 +95,12 @@ class JobRuns(Connection):
         return _output(self._runs(f"output of run {run.id}").get_run_output(int(run.task)))
 
     def submit_notebook(
-        self, name: str, path: str, parameters: Mapping[str, str], cluster_id: str, most_seconds: int
+        self, name: str, path: str, parameters: Mapping[str, str], cluster_id: str, most_seconds: int, token: str
     ) -> str:
         """Run a notebook once on a cluster, which is started if it is stopped; return the run's ID.
 
-        If the request is repeated after a lost response, no second run starts: the request has an idempotency token.
+        A token starts one run: if it is sent again, the response has the ID of that run, whether it goes on or has
+        ended. If that run was deleted, the workspace refuses (Jobs API, `submit`, `idempotency_token`).
 
         Args:
             name: The run's name.
@@ -108,6 +108,7 @@ class JobRuns(Connection):
             parameters: Values of its widgets.
             cluster_id: The cluster.
             most_seconds: Seconds after which the workspace ends the run.
+            token: The idempotency token, of at most 64 characters.
 
         Raises:
             ServiceError: The workspace refused.
@@ -116,7 +117,7 @@ class JobRuns(Connection):
         notebook = jobs.NotebookTask(notebook_path=path, base_parameters=dict(parameters))
         task = jobs.SubmitTask(task_key="train", existing_cluster_id=cluster_id, notebook_task=notebook)
         made = self._runs(f"run {name}").submit(
-            run_name=name, tasks=[task], idempotency_token=uuid.uuid4().hex, timeout_seconds=most_seconds
+            run_name=name, tasks=[task], idempotency_token=token, timeout_seconds=most_seconds
         )
         with sdk.reading("run"):
             return sdk.needed(made.response.run_id, "run_id")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import uuid
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -46,7 +47,9 @@ class TrainingRunCase(InWorkspaceCase):
     def by_hand(self) -> None:
         found = cluster.find(self.ground.context())
         assert found is not None
-        self.here.submit_notebook("somebody's", "/Workspace/Shared/train", {"created_by": "joe"}, found.id, 600)
+        self.here.submit_notebook(
+            "somebody's", "/Workspace/Shared/train", {"created_by": "joe"}, found.id, 600, uuid.uuid4().hex
+        )
 
     def refuse(self) -> None:
         self.refuse_at("jobs/runs/submit")

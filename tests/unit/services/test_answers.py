@@ -261,7 +261,7 @@ DATABRICKS: dict[str, tuple[Callable[[Databricks], object], Any]] = {
     "Git folder": (lambda here: here.git.folder_of_id("1"), {"id": 1, "path": "/a", "url": "u", "branch": "b"}),
     "runs": (lambda here: here.submitted_runs(datetime.fromtimestamp(0, UTC)), {"runs": [RUN], "has_more": False}),
     "run": (lambda here: here.run("1"), RUN),
-    "submit": (lambda here: here.submit_notebook("n", "/a", {}, "c", 9), {"run_id": 1}),
+    "submit": (lambda here: here.submit_notebook("n", "/a", {}, "c", 9, "token"), {"run_id": 1}),
     "object": (lambda here: here.git.object("/a"), {"object_id": 1, "object_type": "REPO", "path": "/a"}),
     "source": (lambda here: here.git.source("/a"), {"content": "eA=="}),
 }
