@@ -24,14 +24,13 @@ _NAMES = (
     r"(?:[\w-]*(?:password|passwd|secret|assertion|access[_-]?key|account[_-]?key|shared[_-]?key|api[_-]?key)"
     r"|(?:access|refresh|id|control|bearer|sas|personal[_-]access)[_-]?tokens?|tokens?|device[_-]code|sig|signature|pat)"
 )
-_FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
-    # JSON web tokens, Databricks tokens, Entra client secrets, Azure DevOps tokens, old and new.
-    (re.compile(r"(?<![\w-])eyJ[\w-]{8,}+\.[\w-]+(?:\.[\w-]*)?"), HIDDEN),
-    (re.compile(r"\bdapi[0-9a-f]{32}(?:-\d+)?\b"), HIDDEN),
-    (re.compile(r"(?<![\w~.-])[\w~.-]{3}[78]Q~[\w~.-]{31,34}(?![\w~.-])"), HIDDEN),
-    (re.compile(r"\b(?:[a-z2-7]{52}|[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})\b"), HIDDEN),
+FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(?<![\w-])eyJ[\w-]{8,}+\.[\w-]+(?:\.[\w-]*)?"), "a token (JWT)"),
+    (re.compile(r"\bdapi[0-9a-f]{32}(?:-\d+)?\b"), "a Databricks access token"),
+    (re.compile(r"(?<![\w~.-])[\w~.-]{3}[78]Q~[\w~.-]{31,34}(?![\w~.-])"), "a client secret of Microsoft Entra ID"),
+    (re.compile(r"\b(?:[a-z2-7]{52}|[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})\b"), "a personal access token of Azure DevOps"),
 )
-"""Values that are secrets regardless of the text around them."""
+"""Values that are secrets regardless of the text around them, in words; Azure DevOps has an old and a new form."""
 _PLACES: tuple[tuple[re.Pattern[str], str], ...] = (
     # "Authorization: Bearer …", also as a Python or JSON mapping.
     (
@@ -48,26 +47,6 @@ _PLACES: tuple[tuple[re.Pattern[str], str], ...] = (
 _PLACEHOLDERS = frozenset({"name:password", HIDDEN})
 """Placeholder for a sign-in in hints."""
 _ADDRESS = re.compile(r"://[^\s\"'<>]+")
-
-
-_IN_FILES: tuple[tuple[re.Pattern[str], str], ...] = (
-    *zip(
-        (pattern for pattern, _ in _FORMS),
-        (
-            "a token (JWT)",
-            "a Databricks access token",
-            "a client secret of Microsoft Entra ID",
-            "a personal access token of Azure DevOps",
-        ),
-        strict=True,
-    ),
-    (re.compile(r"-----BEGIN (?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"), "a private key"),
-    # Also without the name: in a .env file, it has any. The hash of a package (`sha512-…`) has the same length.
-    (re.compile(r"(?<![A-Za-z0-9+/-])[A-Za-z0-9+/]{86}==(?!=)"), "a storage account key"),
-    # 32 bytes in base64, percent-encoded.
-    (re.compile(r"(?<![\w-])sig=[A-Za-z0-9%+/]{43,128}(?:%3[Dd]|=)"), "a shared access signature"),
-)
-"""What a file must not contain, in words."""
 
 
 class _Known:
@@ -152,18 +131,19 @@ def redact(text: str) -> str:
         return text
     text = _known.hide(text, foreign=False)
     text = _ADDRESS.sub(lambda found: _without_sign_in(found[0]), text)
-    for pattern, replacement in _FORMS:
-        text = pattern.sub(replacement, text)
+    for pattern, _ in FORMS:
+        text = pattern.sub(HIDDEN, text)
     return text
 
 
-def secrets_in(text: str) -> tuple[str, ...]:
-    """Return in words what a line of a file has in it that must not be published; the values are never returned."""
-    if _known.quotes(text):
-        return ("a secret that the wizard knows",)
-    found = [words for pattern, words in _IN_FILES if pattern.search(text)]
-    signed_in = _ADDRESS.sub(lambda address: _without_sign_in(address[0]), text) != text
-    return (*found, *(["a password in an address"] if signed_in else ()))
+def is_known(text: str) -> bool:
+    """Return whether a text contains a secret of this process."""
+    return _known.quotes(text)
+
+
+def has_sign_in(text: str) -> bool:
+    """Return whether a text contains an address with a password."""
+    return _ADDRESS.sub(lambda address: _without_sign_in(address[0]), text) != text
 
 
 def scrub(text: str) -> str:

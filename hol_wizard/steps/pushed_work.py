@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,12 @@ from hol_wizard.engine.registry import Change, check, solve
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import ConflictError, NotFoundError, SecretStoreError, ServiceError, WizardError
 from hol_wizard.lab.model import Environment
-from hol_wizard.redaction import secrets_in
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.databricks_token import kept_token
 from hol_wizard.resources.devops import branches, organization, required_repository
 from hol_wizard.resources.local_clone import required_clone
 from hol_wizard.resources.starter_project import starter_paths
+from hol_wizard.secret_findings import Finding, findings
 from hol_wizard.services.git.clone import Clone, WorkTree, counted, some_of
 
 COMMIT: Final = "Commit"
@@ -42,6 +42,8 @@ class Work:
     """Other files that git neither tracks nor ignores; they are left alone."""
     large: tuple[str, ...]
     """Changed or new files of the lab that are too large."""
+    unreadable: tuple[str, ...]
+    """New files of the lab that cannot be read, and so not searched."""
 
     @property
     def to_commit(self) -> tuple[str, ...]:
@@ -59,7 +61,15 @@ def _work(clone: Clone) -> Work:
     new = tuple(path for path in state.untracked if path.partition("/")[0] in roots)
     others = tuple(path for path in state.untracked if path not in new)
     large = tuple(path for path in (*state.changed, *new) if _size(clone.folder / path) > LARGE)
-    return Work(state, new, others, large)
+    return Work(state, new, others, large, tuple(path for path in new if not _is_readable(clone, path)))
+
+
+def _is_readable(clone: Clone, path: str) -> bool:
+    try:
+        clone.content(path)
+    except OSError:
+        return False
+    return True
 
 
 def _size(path: Path) -> int:
@@ -124,43 +134,42 @@ def _pending(work: Work) -> str:
 # What must not be published
 
 
-def _lines(clone: Clone, work: Work) -> Iterator[tuple[str, int, str]]:
-    """Yield the path, number and text of each line that a commit would add."""
-    for path, lines in clone.changed_lines().items():
-        for number, text in lines:
-            yield path, number, text
+def _unpublished(clone: Clone, work: Work) -> list[Finding]:
+    """Return the secrets in the lines that a commit would add."""
+    found = [each for path, lines in clone.changed_lines().items() for each in findings(path, lines)]
     for path in work.new:
-        with suppress(OSError):
-            text = (clone.folder / path).read_text(encoding="utf-8", errors="replace")
-            for number, line in enumerate(text.splitlines(), 1):
-                yield path, number, line
+        with suppress(OSError):  # `Work.unreadable` names it
+            text = clone.content(path).decode("utf-8", "replace")
+            found += findings(path, list(enumerate(text.split("\n"), 1)))
+    return found
 
 
-def _unpushed_lines(clone: Clone, start: str) -> Iterator[tuple[str, int, str]]:
-    """Yield the path, number and text of each line that later commits add, even if another one removes it again.
+def _unpushed(clone: Clone, start: str) -> list[Finding]:
+    """Return the secrets in the lines that each later commit adds, even if another one removes them again.
 
     Merge commits are skipped: the server already has their content.
     """
-    for commit in clone.commits_since(start):
-        for path, lines in clone.changed_lines(f"{commit}^", commit).items():
-            for number, text in lines:
-                yield path, number, text
+    return [
+        each
+        for commit in clone.commits_since(start)
+        for path, lines in clone.changed_lines(f"{commit}^", commit).items()
+        for each in findings(path, lines)
+    ]
 
 
-def _findings(lines: Iterator[tuple[str, int, str]]) -> list[str]:
-    """Return the places and kinds of secrets: `train.py, line 7: a Databricks access token`."""
-    return [f"{path}, line {number}: {words}" for path, number, text in lines for words in secrets_in(text)]
-
-
-def _refusal(work: Work, findings: Sequence[str]) -> ConflictError | None:
+def _refusal(work: Work, secrets: Sequence[Finding]) -> ConflictError | None:
     """Return why the changes are not committed, or None."""
-    if findings:
+    if secrets:
         return ConflictError(
-            f"Your changes contain secrets: {'; '.join(findings[:_MOST])}"
-            + (f"; and {len(findings) - _MOST} more." if len(findings) > _MOST else "."),
+            f"Your changes contain secrets: {_named(secrets)}.",
             "Remove them from the files: a notebook reads secrets from the secret scope, a program from its "
             "environment. Everybody who can read the repository could read them, even after a later commit removes "
-            "them.",
+            "them. If it is not a secret, commit it by hand.",
+        )
+    if work.unreadable:
+        return ConflictError(
+            f"These new files cannot be read: {some_of(work.unreadable)}.",
+            "Correct their permissions, or move them out of the clone; also a folder that is a repository of its own.",
         )
     if work.large:
         return ConflictError(
@@ -170,6 +179,12 @@ def _refusal(work: Work, findings: Sequence[str]) -> ConflictError | None:
             "it by hand.",
         )
     return None
+
+
+def _named(secrets: Sequence[Finding]) -> str:
+    """Return the first places with secrets, and how many more there are."""
+    more = f"; and {len(secrets) - _MOST} more" if len(secrets) > _MOST else ""
+    return "; ".join(str(each) for each in secrets[:_MOST]) + more
 
 
 def _learn_secrets(context: StepContext) -> None:
@@ -205,7 +220,7 @@ def _plan(context: StepContext) -> Sequence[Change]:
     changes = []
     if work.to_commit:
         _learn_secrets(context)
-        if (refusal := _refusal(work, _findings(_lines(clone, work)))) is not None:
+        if (refusal := _refusal(work, _unpublished(clone, work))) is not None:
             return (Change("conflict", COMMIT, f"“{message}”", where, note=refusal.message),)
         # Earlier steps that are still to be done will change files.
         later = "and what the earlier steps change" if context.preview is not None else ""
@@ -250,7 +265,7 @@ def commit_and_push(context: StepContext) -> None:
         raise ConflictError(f"In {clone.folder}: {work.state}.", "Finish it first: git status says how.")
     _learn_secrets(context)
     if work.to_commit:
-        if (refusal := _refusal(work, _findings(_lines(clone, work)))) is not None:
+        if (refusal := _refusal(work, _unpublished(clone, work))) is not None:
             raise refusal
         context.reporter.stop_if_cancelled()
         made = clone.commit_all(_lab_roots(), _message(context))
@@ -262,11 +277,11 @@ def commit_and_push(context: StepContext) -> None:
 
 def _push(context: StepContext, clone: Clone, branch: str) -> None:
     start = f"origin/{branch}" if clone.has_remote_branch(branch) else f"origin/{context.names.default_branch}"
-    if findings := _findings(_unpushed_lines(clone, start)):
+    if secrets := _unpushed(clone, start):
         raise ConflictError(
-            f"A commit that is not pushed yet contains secrets: {'; '.join(findings[:_MOST])}.",
+            f"A commit that is not pushed yet contains secrets: {_named(secrets)}.",
             f"In {clone.folder}: git reset --soft {start} takes your commits back and keeps the files as they are. "
-            "Remove the secrets, then <solve>.",
+            "Remove the secrets, then <solve>. If it is not a secret, push it by hand.",
         )
     state = clone.state()
     if state.behind and state.upstream:

@@ -10,6 +10,7 @@ from hol_wizard.engine.results import Status
 from hol_wizard.errors import ConflictError, ServiceError
 from hol_wizard.resources.devops import organization, required_repository
 from hol_wizard.resources.written_test import TEST_FILE
+from hol_wizard.services.git.program import run
 from hol_wizard.services.secrets import Secret, SecretStore
 from hol_wizard.steps.pushed_work import commit_and_push
 from tests.practice_cloud import PracticeCloud
@@ -78,6 +79,8 @@ def test_secrets_are_neither_committed_nor_pushed_nor_shown(author: Attendee, mo
         ('PASSWORD = "correct horse battery staple"', "a secret that the wizard knows"),
         ("-----BEGIN RSA PRIVATE KEY-----", "a private key"),
         ('URL = "https://me:swordfish@contoso.com/"', "a password in an address"),
+        ('password = "swordfish"', "a password"),
+        (f'TOKEN = ("{DATABRICKS_TOKEN[:20]}"\n    "{DATABRICKS_TOKEN[20:]}")', "a Databricks access token"),
     ):
         notebook.write_text(f"{given}{line}\n", encoding="utf-8")
         seen = author.solve(PUSH)
@@ -98,6 +101,14 @@ def test_secrets_are_neither_committed_nor_pushed_nor_shown(author: Attendee, mo
     assert "A commit that is not pushed yet contains secrets: Project_One/settings.txt, line 1" in refused.summary
     assert "git reset --soft origin/attendee" in refused.next_action
     assert git(author, "rev-parse", "origin/attendee") == head
+
+
+@pytest.mark.slow
+def test_a_new_file_that_cannot_be_searched_is_named_and_not_committed(author: Attendee) -> None:
+    run(clone(author), ("init", "--quiet", "Project_One/other"))
+    (planned, *_) = author.plan(PUSH)[PUSH]
+    assert (planned.verb, planned.note) == ("conflict", "These new files cannot be read: Project_One/other/.")
+    assert "a repository of its own" in author.solve(PUSH).results[PUSH].next_action
 
 
 @pytest.mark.slow

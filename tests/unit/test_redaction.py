@@ -15,7 +15,6 @@ from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.engine.runner import result_of
 from hol_wizard.errors import ServiceError
-from hol_wizard.redaction import secrets_in
 from hol_wizard.services.secrets import Secret
 from hol_wizard.variables import proxy_trouble
 
@@ -190,31 +189,3 @@ def test_what_is_no_address_is_told_without_a_part_of_it(value: str) -> None:
     assert trouble
     assert "CAN" not in trouble
     assert "ARY" not in trouble
-
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("-----BEGIN PGP PRIVATE KEY BLOCK-----", "a private key"),
-        ("-----BEGIN ENCRYPTED PRIVATE KEY-----", "a private key"),
-        (f"AccountName=x;AccountKey={'Ab1/' * 21}Zz==;", "a storage account key"),
-        (f"STORAGE_KEY={'Ab1/' * 21}Zz==", "a storage account key"),
-        (f"https://x.blob.core.windows.net/c?sv=2024-11-04&sig={'Ab1' * 14}c%3D&se=2027", "a shared access signature"),
-        (f"https://x.blob.core.windows.net/c?sig={'Ab1' * 12}%2Fabc%2Bde%3D", "a shared access signature"),
-    ],
-)
-def test_a_line_of_a_file_with_a_secret_is_recognized_once(line: str, words: str) -> None:
-    assert secrets_in(line) == (words,)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        f'"integrity": "sha512-{"Ab1/" * 21}Zz=="',
-        f'"image/png": "{"Ab1/" * 60}Zz=="',
-        "-----BEGIN PGP PUBLIC KEY BLOCK-----",
-        "https://x.blob.core.windows.net/c?sv=2024-11-04&sig=$SIGNATURE",
-    ],
-)
-def test_digests_pictures_and_public_keys_in_files_are_no_secrets(line: str) -> None:
-    assert secrets_in(line) == ()

@@ -436,7 +436,16 @@ class Clone:
             start: A commit.
             end: Another one; empty: the files as they are now, without those that git does not track.
         """
-        options = ("--unified=0", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--no-prefix")
+        # Also of files that git considers binary, such as text in UTF-16.
+        options = (
+            "--text",
+            "--unified=0",
+            "--no-color",
+            "--no-ext-diff",
+            "--no-textconv",
+            "--no-renames",
+            "--no-prefix",
+        )
         # Without prefixes, a path begins right behind the mark.
         return _added_lines(self._git("diff", *options, *filter(None, (start, end)), "--"))
 
