@@ -21,6 +21,7 @@ REAL_ADDRESSES = {
     "active_directory": "https://login.microsoftonline.com",
     "microsoft_graph": "https://graph.microsoft.com",
     "key_vault": "https://{thing}.vault.azure.net",
+    "registry": "https://{thing}.azurecr.io",
     "databricks": "https://{thing}.azuredatabricks.net",
     "storage_blob": "https://{account}.blob.core.windows.net",
     "storage_dfs": "https://{account}.dfs.core.windows.net",
@@ -51,15 +52,10 @@ UNDESCRIBED = (
         "Usage_List, 2024-11-01: Microsoft.Compute is not among our descriptions",
     ),
     (
-        "POST",
-        r"/subscriptions/[^/]+/providers/Microsoft\.ContainerRegistry/checkNameAvailability",
-        "Registries_CheckNameAvailability: the container registry's description is not among ours",
-    ),
-    (
         "*",
         r"/subscriptions/[^/]+(/resourceGroups/[^/]+)?/providers/"
-        r"Microsoft\.(OperationalInsights/workspaces|ContainerRegistry/registries)(/[^/]+)?",
-        "these two providers' descriptions are not among ours; `_GENERIC` is asked of their answers",
+        r"Microsoft\.OperationalInsights/workspaces(/[^/]+)?",
+        "this provider's description is not among ours; `_GENERIC` is asked of its answers",
     ),
     (
         "GET",
@@ -120,6 +116,11 @@ UNDESCRIBED = (
         "the vendor's SDK asks it first (oauth.get_host_metadata), and its description lacks it",
     ),
     ("GET", r"/aad/auth", "the vendor's SDK reads the tenant from where it leads (config.load_azure_tenant_id)"),
+    (
+        "GET",
+        r"/v2/(_catalog|.+/tags/list)",
+        "lists of the OCI distribution specification, which Azure's description has below `/acr/v1` only",
+    ),
     ("*", r"/api/2\.0/workspace-conf", "WorkspaceConf: the description derived from the SDK lacks it"),
     (
         "GET",
@@ -136,6 +137,12 @@ UNDESCRIBED = (
 """What the real service answers although no description here has it: method, path, reason."""
 
 UNJUDGED = (
+    ("param-missing", r"/oauth2/token\?", "`docker login` asks for a token without a scope"),
+    (
+        "status-undeclared",
+        r"/blobs/uploads/\?mount=",
+        "a blob that cannot be mounted is uploaded instead, with 202 (OCI distribution specification, end-11)",
+    ),
     (
         "bad-json",
         r"/_apis/git/repositories/[^/]+/items\?",

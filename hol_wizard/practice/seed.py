@@ -145,6 +145,7 @@ AUDIENCES: Mapping[str, str] = {
     "storage": "https://storage.azure.com",
     "databricks": "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d",
     "devops": "499b84ac-1321-427f-aa17-267ca6975798",
+    "container_registry": "https://containerregistry.azure.net",
 }
 """Audiences of tokens: those of Azure public, so that no client needs a special case."""
 

@@ -26,6 +26,7 @@ FAMILIES = {
     "resource_manager": "arm",
     "microsoft_graph": "graph",
     "key_vault": "keyvault-data",
+    "registry": "acr",
     "databricks": "databricks",
     "storage_blob": "blob",
     "storage_dfs": "adls",

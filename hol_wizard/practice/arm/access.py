@@ -9,8 +9,10 @@ from hol_wizard.practice.kernel.register import Register
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
-_IMAGES = frozenset(f"microsoft.containerregistry/registries/{each}" for each in ("pull/read", "push/write"))
-"""The actions that AcrPull and AcrPush allow."""
+_IMAGES = frozenset(
+    f"microsoft.containerregistry/registries/{each}" for each in ("pull/read", "push/write", "artifacts/delete")
+)
+"""The actions that AcrPull, AcrPush and AcrDelete allow."""
 
 
 class Access(Register):
@@ -88,7 +90,7 @@ class Access(Register):
             if (each["scope"].lower() + "/").startswith(below):
                 self.remove(each["id"])
 
-    def allowed(self, principal: str, action: str, scope: str) -> bool:
+    def allowed(self, principal: str, action: str, scope: str, *, propagated: bool = False) -> bool:
         """Return whether a principal may perform an action: whether a role on the scope, or above it, allows it.
 
         In a registry with repository permissions, no action gives access to an image: AcrPull and AcrPush are ignored,
@@ -99,12 +101,18 @@ class Access(Register):
             principal: An object ID.
             action: `Microsoft.Storage/storageAccounts/write`.
             scope: A resource ID, or the beginning of one.
+            propagated: Whether only roles count that have propagated to the data services.
         """
         if action.lower() in _IMAGES:
             registry = self._world.part(Resources).find(scope)
             if registry is not None and registry["properties"].get("roleAssignmentMode") == "AbacRepositoryPermissions":
                 return False
-        return any(ROLES[each["role"]].allows(action) for each in self.roles_of(principal, scope))
+        now = self._world.clock.now()
+        return any(
+            ROLES[each["role"]].allows(action)
+            for each in self.roles_of(principal, scope)
+            if not propagated or each["works"] <= now
+        )
 
     def allowed_data(self, principal_id: str, action: str, scope: str) -> bool:
         """Return whether a principal may perform a data action.

@@ -26,6 +26,7 @@ KEY_VAULT_SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"
 AZUREML_DATA_SCIENTIST = "f6c7c914-8db3-469d-8ca1-694a8f32e121"
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 ACR_PUSH = "8311e382-0749-4cb8-b61a-304f252e45ec"
+ACR_DELETE = "c2f4ef07-c644-48eb-af81-4b1b4947fb11"
 ACR_IMPORTER = "577a9874-89fd-4f24-9dbd-b5034d0ad23a"
 
 _BLOB_SERVICE = "Microsoft.Storage/storageAccounts/blobServices"
@@ -206,6 +207,7 @@ ROLES: Mapping[str, Role] = {
         "acr push",
         ("Microsoft.ContainerRegistry/registries/pull/read", "Microsoft.ContainerRegistry/registries/push/write"),
     ),
+    ACR_DELETE: Role("AcrDelete", "acr delete", ("Microsoft.ContainerRegistry/registries/artifacts/delete",)),
     ACR_IMPORTER: Role(
         "Container Registry Data Importer and Data Reader",
         "Provides the ability to import images into a registry through the registry import operation. Provides the "

@@ -34,6 +34,7 @@ RESOURCES: Mapping[str, str] = {
     "https://graph.microsoft.com": seed.AUDIENCES["graph"],
     "https://vault.azure.net": seed.AUDIENCES["key_vault"],
     "https://storage.azure.com": seed.AUDIENCES["storage"],
+    "https://containerregistry.azure.net": seed.AUDIENCES["container_registry"],
     seed.AUDIENCES["databricks"]: seed.AUDIENCES["databricks"],
     seed.AUDIENCES["devops"]: seed.AUDIENCES["devops"],
 }

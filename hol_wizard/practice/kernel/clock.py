@@ -47,6 +47,7 @@ DURATIONS: Mapping[str, Duration] = {
     "Microsoft.OperationalInsights/workspaces": Duration(20, "estimate"),
     "Microsoft.ContainerRegistry/registries": Duration(20, "estimate"),
     "Microsoft.ContainerRegistry/registries delete": Duration(10, "estimate"),
+    "Microsoft.ContainerRegistry/registries import": Duration(10, "estimate: a copy within Azure"),
     "role assignment": Duration(120, "estimate: 'several minutes' (Key Vault RBAC guide), at most ten"),
     "access policy": Duration(
         10, "estimate: the scripts of Azure-Samples/modern-data-warehouse-dataops wait 10 s after set-policy"

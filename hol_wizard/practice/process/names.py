@@ -28,7 +28,11 @@ FIXED: Mapping[str, str] = {
 }
 """Services with one host name (azure-cli-core, `cloud.py`; the resource areas of Azure DevOps)."""
 
-PER_THING: Mapping[str, str] = {".vault.azure.net": "key_vault", ".azuredatabricks.net": "databricks"}
+PER_THING: Mapping[str, str] = {
+    ".vault.azure.net": "key_vault",
+    ".azuredatabricks.net": "databricks",
+    ".azurecr.io": "registry",
+}
 """Suffixes of services with a host name for each resource (azure-cli-core; databricks-sdk, `environments.py`)."""
 
 PER_ACCOUNT: Mapping[str, str] = {".blob.core.windows.net": "storage_blob", ".dfs.core.windows.net": "storage_dfs"}
@@ -40,7 +44,6 @@ PER_REGION: Mapping[str, str] = {".api.azureml.ms": "machine_learning"}
 SUFFIXES: Mapping[str, str] = {
     ".vault.azure.net": seed.KEY_VAULT_SUFFIX,
     ".azuredatabricks.net": f".{seed.DATABRICKS_SUFFIX}",
-    ".azurecr.io": f".{seed.REGISTRY_SUFFIX}",
     **{
         f".{each}.core.windows.net": f".{each}.{seed.STORAGE_SUFFIX}"
         for each in ("blob", "dfs", "web", "queue", "table", "file")

@@ -62,6 +62,7 @@ from hol_wizard.practice.process.launch import (
 from hol_wizard.practice.process.listening import Connections, Listener, allow_many_files
 from hol_wizard.practice.process.names import Names
 from hol_wizard.practice.process.proxy import USER, Proxy, WayOut
+from hol_wizard.practice.registry.service import ContainerRegistry
 from hol_wizard.practice.storage.blob import Blobs
 from hol_wizard.practice.storage.dfs import DataLake
 
@@ -81,6 +82,7 @@ SERVICES: tuple[Callable[[World], Service], ...] = (
     DevOpsEntitlements,
     DevOpsTokens,
     MachineLearning,
+    ContainerRegistry,
 )
 """The services in the order of the ports. Add a new service at the end."""
 

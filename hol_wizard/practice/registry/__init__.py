@@ -1,0 +1,1 @@
+"""Container registries: the OCI distribution API, and the additions of Azure Container Registry."""
