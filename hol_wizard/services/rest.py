@@ -184,9 +184,10 @@ class RestClient:
             reply = reply._replace(source=source)
             if reply.status < (400 if redirects else 300) or (400 <= reply.status < 500 and not signed):
                 return reply
-            if reply.status < 400:
-                raise not_the_cloud(url, reply.status)
             host, proxy = urlsplit(url).netloc, transport.proxy_of(url)
+            if reply.status < 400:
+                location = reply.headers.get("location", "")
+                raise error_rules.of_redirect(self._service, reply.status, location, host, proxy)
             error = error_rules.of_reply(
                 self._service, reply.status, reply.headers, reply.body, thing, host=host, proxy=proxy
             )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal, get_args
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from hol_wizard import errors
 from hol_wizard.errors import (
@@ -187,6 +187,14 @@ def of_reply(
     return error
 
 
+_GENERIC_REFUSAL = re.compile(
+    r"(?:|403|Forbidden|Unauthorized\w*|PERMISSION_DENIED|Auth?orization_?RequestDenied|Authorization\w*"
+    r"|Access_?Denied\w*|Insufficient\w*Permissions?\w*)",
+    re.IGNORECASE,
+)
+"""Codes that say no more than that the account may not do something. Any other code of a 403 has a reason of its own,
+which a role may not remove (`RequestDisallowedByAzure`)."""
+_SHOW = "Show the details to the proctor, or to whoever administers this for you."
 _ASK = {
     "arm": "Ask an owner of the subscription for the role Contributor.",
     "graph": "Ask an administrator of the directory (tenant).",
@@ -256,7 +264,8 @@ def _of_document(
     if status == 407 or (status != 401 and not _is_refusal(status, document)):
         return between(status, host, proxy, **told)
     kind: type[WizardError] = {401: SignInError, 403: AccessDeniedError, 409: ConflictError}.get(status, ServiceError)
-    hint = {401: SIGN_IN_AGAIN, 403: _ASK.get(service, "")}.get(
+    asked = _ASK.get(service, _SHOW) if _GENERIC_REFUSAL.fullmatch(document.code) else _SHOW
+    hint = {401: SIGN_IN_AGAIN, 403: asked}.get(
         status, "Try again. If it happens again, give the details to the proctor."
     )
     return kind(f"{thing}: {original}", hint, **told)
@@ -291,6 +300,27 @@ def _absence_unclear(
         code=document.code,
         detail=detail,
     )
+
+
+def of_redirect(service: Service, status: int, location: str, host: str, proxy: str = "") -> WizardError:
+    """Return the error for a redirect, which no service of the cloud sends to a program except to a page of errors.
+
+    Databricks redirects to `/login.html?error=private-link-validation-error` if a workspace is closed to this network
+    (learn.microsoft.com/azure/databricks/security/network/front-end/front-end-private-connect).
+
+    Args:
+        service: The service that was asked.
+        status: HTTP status, 300 to 399.
+        location: Where it leads.
+        host: Who was asked.
+        proxy: The proxy through which it was asked, as `host:port`; empty: none.
+    """
+    where = urlsplit(location)
+    if (where.hostname or host.partition(":")[0]) == host.partition(":")[0]:
+        for told in parse_qs(where.query).get("error", ()):
+            if rule := rule_for(service, "", told):
+                return explain(rule, "", told, detail=f"HTTP {status} to {where.path}?error={told}", thing=host)
+    return between(status, host, proxy, detail=f"HTTP {status} to {where.hostname or ''}{where.path}")
 
 
 def between(status: int, host: str, proxy: str = "", *, code: str = "", detail: str = "") -> InconclusiveError:
@@ -341,6 +371,9 @@ def of_sign_in(original: str, *, tenant: str = "", thing: str = "") -> SignInErr
     original = original[:READ]
     # The number is more specific than the OAuth error in front of it.
     codes = sorted(_SIGN_IN_CODE.findall(original), key=lambda code: not code.startswith("AADSTS"))
+    if codes and codes[0].startswith("AADSTS"):
+        # A number without a rule must not get the meaning of the general word: invalid_grant has dozens of causes.
+        codes = [code for code in codes if code.startswith("AADSTS")]
     codes += [code for words, code in _SIGN_IN_WORDS if re.search(words, original)]
     for code in codes:
         if rule := rule_for("entra", code, original):
@@ -348,6 +381,8 @@ def of_sign_in(original: str, *, tenant: str = "", thing: str = "") -> SignInErr
             if isinstance(error, SignInError):
                 return error
     first = original.strip().splitlines()[0] if original.strip() else "no reason given"
+    # Numbers for Microsoft's support, which are also among the details.
+    first = re.split(r"\s*(?:Trace ID|Correlation ID|Timestamp):", first)[0]
     return SignInError(f"The sign-in failed: {first}", SIGN_IN_AGAIN, code=codes[0] if codes else "", detail=original)
 
 

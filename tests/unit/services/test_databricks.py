@@ -162,6 +162,19 @@ def test_a_sign_in_page_in_the_place_of_an_answer_is_not_the_workspace(workspace
         workspace.me()
 
 
+def test_a_workspace_that_is_closed_to_this_network_is_told_from_a_hotels_page(
+    workspace: Databricks, server: Server
+) -> None:
+    where = "/login.html?error=private-link-validation-error"
+    server.will_answer(Reply(302, headers={"Location": where}))
+    with pytest.raises(AccessDeniedError, match="does not accept connections from this network") as caught:
+        workspace.me()
+    assert "VPN" in caught.value.hint
+    server.will_answer(Reply(302, headers={"Location": f"https://hotel.example{where}"}))
+    with pytest.raises(UnreachableError, match="Something between"):
+        workspace.me()
+
+
 # Clusters
 
 

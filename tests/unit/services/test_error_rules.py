@@ -212,3 +212,53 @@ def test_who_may_not_give_roles_is_told_where_and_who_may(below: str) -> None:
     error = of_answer("arm", 403, {"error": {"code": "AuthorizationFailed", "message": words}}, "0a1b")
     assert error.message == "Your account may not assign or remove roles on lake."
     assert "Privileged Identity Management" in error.hint
+
+
+@pytest.mark.parametrize("number", ["AADSTS50020", "AADSTS51004", "AADSTS90072", "AADSTS50105"])
+@pytest.mark.parametrize("word", ["invalid_grant: ", "interaction_required: ", ""])
+def test_a_number_is_told_with_its_own_words_and_not_with_those_of_the_general_word(number: str, word: str) -> None:
+    original = f"{word}{number}: The account 'a@b.c' is not in the tenant 'Contoso'. Trace ID: 1 Timestamp: 2"
+    error = of_sign_in(original)
+    assert "Contoso" in error.message
+    assert "expired" not in error.message
+    assert "second factor" not in error.message
+
+
+@pytest.mark.parametrize("word", ["invalid_grant", "interaction_required", "access_denied", "invalid_tenant"])
+def test_a_number_without_a_rule_never_falls_to_the_general_word(word: str) -> None:
+    error = of_sign_in(f"{word}: AADSTS99999: What nobody knows. Trace ID: 1 Correlation ID: 2 Timestamp: 3\nmore")
+    assert error.message == f"The sign-in failed: {word}: AADSTS99999: What nobody knows."
+    assert error.code == "AADSTS99999"
+    assert "Correlation ID: 2" in error.detail
+
+
+def test_a_region_that_azure_does_not_offer_is_not_a_missing_role() -> None:
+    words = (
+        "Resource 'lake' was disallowed by Azure: This policy maintains a set of best available regions where your "
+        "subscription can deploy resources."
+    )
+    error = of_answer("arm", 403, {"error": {"code": "RequestDisallowedByAzure", "message": words}}, "lake")
+    assert "Choose another region" in error.hint
+    assert "Contributor" not in error.hint
+
+
+@pytest.mark.parametrize("service", [each for each in SERVICES if each not in {"entra", "network", "git"}])
+def test_no_remedy_is_better_than_a_wrong_one(service: Service) -> None:
+    unknown = of_answer(service, 403, {"error": {"code": "NewsToUs", "message": "No."}}, "it")
+    assert "Ask " not in unknown.hint
+    assert "details" in unknown.hint
+
+
+@pytest.mark.parametrize(
+    "original",
+    [
+        "SOCKSHTTPSConnectionPool(host='a.b', port=443): Max retries exceeded (Caused by NewConnectionError("
+        "'<urllib3.contrib.socks.SOCKSHTTPSConnection object at 0x7f>: Failed to establish a new connection: "
+        "[Errno 111] Connection refused'))",
+        "<urllib3.contrib.socks.SOCKSHTTPSConnection object at 0x7f>: Failed to establish a new connection: 0x05: "
+        "Connection refused",
+        "Error connecting to SOCKS5 proxy 127.0.0.1:9: [Errno 111] Connection refused",
+    ],
+)
+def test_a_socks_proxy_that_refuses_is_not_the_host(original: str) -> None:
+    assert of_network(original, "a.b").message == "The proxy blocks a.b, or cannot be reached."
