@@ -65,6 +65,20 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A directory (tenant) of which the account is a member or guest, but whose subscriptions it could not ask for."""
+
+    name: str
+    tenant: str
+    reason: str
+    """A sentence."""
+
+    def __str__(self) -> str:
+        """Return it in plain words."""
+        return f"The directory {self.name} ({self.tenant}) was left out: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class DevicePrompt:
     """What a person must do on any device to sign in."""
 
@@ -140,6 +154,8 @@ class Identity:
         self._az = AzSession(endpoints, self._connect_judged)
         self._asking = threading.RLock()
         self._tokens: dict[tuple[str, str, str], Token] = {}
+        self.left_out: tuple[LeftOut, ...] = ()
+        """The directories that could not be asked when the subscriptions were last listed."""
 
     @cached_property
     def _own(self) -> requests.Session:
@@ -203,7 +219,7 @@ class Identity:
         return next((str(each["tenantId"]) for each in self._az.entries() if each["id"].lower() == wanted), "")
 
     def subscriptions(self) -> list[Subscription]:
-        """Return the subscriptions that the account sees, from Resource Manager.
+        """Return the subscriptions that the account sees, from Resource Manager; see also `left_out`.
 
         Raises:
             SignInError: Nobody is signed in, or the sign-in is no longer valid.
@@ -238,6 +254,8 @@ class Identity:
         if not tenant:
             described = of_tenant(account.tenant).list("/tenants")
 
+        left_out: list[LeftOut] = []
+
         def listed(directory: Mapping[str, Any]) -> list[Document]:
             one = str(directory["tenantId"])
             try:
@@ -246,13 +264,16 @@ class Identity:
                 if len(described) == 1:
                     raise
                 # A directory that requires a second factor does not hide the subscriptions of the others.
+                name = str(directory.get("displayName") or directory.get("defaultDomain") or one)
                 logger.info("directory %s is left out: %s", one, error.message)
+                left_out.append(LeftOut(name, one, error.message))
                 return []
             source = f"{error_rules.NAMES['arm']} (GET subscriptions)"
             return [Document({**each, "seenFrom": one}, source) for each in found]
 
         with ThreadPoolExecutor(8) as pool:
             pages = list(pool.map(listed, described))
+        self.left_out = tuple(sorted(left_out, key=lambda each: each.name))
         first: dict[str, Document] = {}
         for each in (each for page in pages for each in page):
             first.setdefault(str(each["subscriptionId"]).lower(), each)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
 from hol_wizard.engine.registry import Change, check, solve
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import AccessDeniedError, NotFoundError, UsageError
+from hol_wizard.errors import AccessDeniedError, NotFoundError, UsageError, WizardError
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.resources.context import StepContext
 from hol_wizard.services.identity import Account, Subscription
@@ -39,11 +40,14 @@ def usable(context: StepContext) -> Result:
     try:
         document = asked.result()
     except (NotFoundError, AccessDeniedError) as error:
+        with suppress(WizardError):
+            # It may be in a directory that must be signed in to.
+            context.services.identity.subscriptions()
         return Result(
             Status.FAILED,
             f"This account cannot see the subscription {choices.subscription}.",
             (Expectation("Subscription", choices.subscription, "not visible", met=False),),
-            "Choose another one, or sign in with another account or directory.",
+            f"Choose another one, or sign in with another account or directory.{_left_out(context)}",
             error.detail,
         )
     state = str(document.get("state", ""))
@@ -124,10 +128,12 @@ def _pick(context: StepContext) -> tuple[Account | None, Subscription]:
             if wish.lower() in {subscription.id.lower(), subscription.name.lower()}:
                 return account, subscription
         listed = ", ".join(f"{subscription.name} ({subscription.id})" for subscription in visible) or "none"
-        raise UsageError(f"This account cannot see a subscription {wish}.", f"It can see: {listed}.")
+        raise UsageError(
+            f"This account cannot see a subscription {wish}.{_left_out(context)}", f"It can see: {listed}."
+        )
     if not visible:
         raise UsageError(
-            "This account cannot see any subscription.",
+            f"This account cannot see any subscription.{_left_out(context)}",
             "Ask the proctor for a subscription or a pass, or sign in to another directory.",
         )
     default = account.subscription if account else ""
@@ -139,6 +145,14 @@ def _pick(context: StepContext) -> tuple[Account | None, Subscription]:
         f"Choose one with {INPUTS['subscription'].flag}: "
         + ", ".join(f"{subscription.name} ({subscription.id})" for subscription in visible),
     )
+
+
+def _left_out(context: StepContext) -> str:
+    """Return which directories could not be asked for their subscriptions, and how to sign in to the first of them."""
+    found = context.services.identity.left_out
+    if not found:
+        return ""
+    return f" {' '.join(map(str, found))} To sign in to it: az login --tenant {found[0].tenant}"
 
 
 def _plan_subscription(context: StepContext) -> Sequence[Change]:
@@ -160,4 +174,4 @@ def choose(context: StepContext) -> None:
         subscription_name=subscription.name,
         tenant=subscription.tenant or (account.tenant if account else ""),
     )
-    context.reporter.say(f"Subscription: {subscription.name} ({subscription.id}).")
+    context.reporter.say(f"Subscription: {subscription.name} ({subscription.id}).{_left_out(context)}")

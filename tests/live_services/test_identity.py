@@ -18,8 +18,10 @@ from typing import Any
 import pytest
 
 from hol_wizard.errors import CancelledByUserError, SignInError, UnreachableError, UsageError
+from hol_wizard.services.arm import ArmClient
 from hol_wizard.services.context import Services
 from hol_wizard.services.endpoints import Endpoints
+from hol_wizard.services.error_rules import of_sign_in
 from hol_wizard.services.identity import Account, DevicePrompt, Identity
 from tests.practice_cloud import PracticeCloud
 
@@ -255,6 +257,34 @@ def test_subscriptions_are_those_that_resource_manager_lists_now(
     assert az_sees(services).get_subscription_id() == other.id
     with pytest.raises(UsageError, match="does not see"):
         services.identity.select_subscription("00000000-0000-0000-0000-000000000000")
+
+
+def test_a_directory_that_wants_a_second_factor_is_named_and_does_not_hide_the_others(
+    services: Services, sign_in: Callable[[], Account], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The practice cloud has one directory: the second one is put into the answers.
+    other = "11111111-2222-3333-4444-555555555555"
+    real = ArmClient.list
+
+    def listed(client: ArmClient, path: str, *arguments: Any, **named: Any) -> Any:
+        if path == "/tenants":
+            return [*real(client, path, *arguments, **named), {"tenantId": other, "displayName": "Contoso"}]
+        if client._rest._identity.tenant_of("") == other:  # type: ignore[attr-defined] # of whom a client asks
+            raise of_sign_in("AADSTS50076: Due to a configuration change made by your administrator ...", tenant=other)
+        return real(client, path, *arguments, **named)
+
+    sign_in()
+    assert services.identity.left_out == ()
+    monkeypatch.setattr(ArmClient, "list", listed)
+    assert len(services.identity.subscriptions()) == 2
+    (left_out,) = services.identity.left_out
+    assert str(left_out) == (
+        f"The directory Contoso ({other}) was left out: The directory (tenant) requires a second factor or a consent "
+        "that only you can give."
+    )
+    monkeypatch.undo()
+    services.identity.subscriptions()
+    assert services.identity.left_out == ()
 
 
 def test_somebody_without_subscriptions_can_sign_in(services: Services, practice_cloud: PracticeCloud) -> None:
