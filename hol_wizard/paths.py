@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import unicodedata
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -138,6 +139,32 @@ _LONGEST_NAME: Final = 255
 """Bytes that common file systems allow (limits.h: NAME_MAX)."""
 _LONGEST_PATH: Final = 1000 if sys.platform == "darwin" else 4000
 """Bytes, with room for what is appended (limits.h: PATH_MAX is 1024 there and 4096 on Linux)."""
+
+
+def _is_invisible(character: str) -> bool:
+    """Return whether a character is a space, a control character, or one of format: a mark of direction, U+FEFF."""
+    return character.isspace() or unicodedata.category(character) in {"Cc", "Cf"}
+
+
+def without_invisible(text: str) -> str:
+    """Return a text without the invisible characters at its ends, which come along when it is copied or set by a
+    script: a carriage return, a zero-width space, a byte order mark."""
+    start, end = 0, len(text)
+    while start < end and _is_invisible(text[start]):
+        start += 1
+    while end > start and _is_invisible(text[end - 1]):
+        end -= 1
+    return text[start:end]
+
+
+def shown(character: str) -> str:
+    """Return a character as a person can recognize it: `ü`, or the number and name of an invisible one."""
+    if character == " ":
+        return "a space"
+    if not _is_invisible(character):
+        return f"`{character}`"
+    name = unicodedata.name(character, "").lower()
+    return f"an invisible character (U+{ord(character):04X}{f', {name}' if name else ''})"
 
 
 def problem_with_text(text: str, *, is_list: bool = False) -> str:

@@ -15,7 +15,7 @@ from hol_wizard.lab.names import (
     problem_with_prefix,
 )
 from hol_wizard.lab.regions import problem_with_region
-from hol_wizard.paths import expanded, problem_with_path, problem_with_text
+from hol_wizard.paths import expanded, problem_with_path, problem_with_text, without_invisible
 
 _GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -45,8 +45,8 @@ class Input:
     """Placeholder for the value in a command's help: `--prefix NAME`."""
     rule: Callable[[str], str]
     """Returns what is wrong with a normalized value; empty if it is valid."""
-    normalise: Callable[[str], str]
-    """Converts what was typed into the form that is saved."""
+    form: Callable[[str], str]
+    """Converts a value without invisible characters around it into the form that is saved."""
     required: bool = True
     """Whether a solve that asks for it requires a value."""
     default: str = ""
@@ -67,6 +67,10 @@ class Input:
     """A secret's name in the keyring; it may contain another input as a placeholder."""
     also: tuple[str, ...] = ()
     """Further environment variables for it: those of other programs."""
+
+    def normalise(self, value: str) -> str:
+        """Return what was typed, pasted or read from a variable in the form that is saved."""
+        return self.form(without_invisible(value))
 
     def validate(self, value: str) -> str:
         """Return what is wrong with a typed value, to be shown under the field; empty if it is valid."""

@@ -45,7 +45,7 @@ def _references(documents: Sequence[Document]) -> Iterator[Problem]:
         return
     steps = {f"{document.id}/{slug(heading.title)}" for document in documents for heading in document.headings}
     for path in sources(Path(hol_wizard.__file__).parent):
-        for line, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for line, text in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
             for key in unknown(text, sections, steps):
                 yield Problem(path, line, f"the lab has no step `{key}`", nearest(key, steps))
 

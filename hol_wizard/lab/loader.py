@@ -301,7 +301,7 @@ def _include(document: Document, number: int, name: str, indent: int) -> tuple[s
         document.report(number, f"there is no file `{name}` in the starter project", nearest(name, files))
         lines: tuple[str, ...] = ()
     else:
-        text = (folder / name).read_text(encoding="utf-8")
+        text = (folder / name).read_text(encoding="utf-8-sig")
         lines = tuple(f"{' ' * indent}{line}".rstrip() for line in text.splitlines())
     document.included[number] = lines
     return lines

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from hol_wizard.lab.model import Environment
-from hol_wizard.paths import home_folder
+from hol_wizard.paths import home_folder, shown
 
 SHORTEST_PREFIX: Final = 2
 LONGEST_PREFIX: Final = 24
@@ -206,7 +206,7 @@ def _prefix_rule(prefix: str) -> str:
     if len(prefix) > LONGEST_PREFIX:
         return f"It has {len(prefix)} characters; the maximum is {LONGEST_PREFIX}."
     if strange := next((character for character in prefix if character not in _BASE36 + "-"), ""):
-        return f"It contains {strange!r}; only lowercase letters a to z, digits and `-` are allowed."
+        return f"It contains {shown(strange)}; only lowercase letters a to z, digits and `-` are allowed."
     if not prefix[0].isalpha():
         return "It must begin with a letter, because the name of a key vault must."
     if prefix.endswith("-"):

@@ -45,9 +45,9 @@ def usable(context: StepContext) -> Result:
             context.services.identity.subscriptions()
         return Result(
             Status.FAILED,
-            f"This account cannot see the subscription {choices.subscription}.",
+            f"This account cannot see the subscription {choices.subscription}.{_left_out(context)}",
             (Expectation("Subscription", choices.subscription, "not visible", met=False),),
-            f"Choose another one, or sign in with another account or directory.{_left_out(context)}",
+            f"Choose another one, or sign in with another account or directory.{_sign_in_there(context)}",
             error.detail,
         )
     state = str(document.get("state", ""))
@@ -129,12 +129,13 @@ def _pick(context: StepContext) -> tuple[Account | None, Subscription]:
                 return account, subscription
         listed = ", ".join(f"{subscription.name} ({subscription.id})" for subscription in visible) or "none"
         raise UsageError(
-            f"This account cannot see a subscription {wish}.{_left_out(context)}", f"It can see: {listed}."
+            f"This account cannot see a subscription {wish}.{_left_out(context)}",
+            f"It can see: {listed}.{_sign_in_there(context)}",
         )
     if not visible:
         raise UsageError(
             f"This account cannot see any subscription.{_left_out(context)}",
-            "Ask the proctor for a subscription or a pass, or sign in to another directory.",
+            f"Ask the proctor for a subscription or a pass, or sign in to another directory.{_sign_in_there(context)}",
         )
     default = account.subscription if account else ""
     for subscription in visible:
@@ -148,11 +149,14 @@ def _pick(context: StepContext) -> tuple[Account | None, Subscription]:
 
 
 def _left_out(context: StepContext) -> str:
-    """Return which directories could not be asked for their subscriptions, and how to sign in to the first of them."""
+    """Return which directories could not be asked for their subscriptions."""
+    return "".join(f" {each}" for each in context.services.identity.left_out)
+
+
+def _sign_in_there(context: StepContext) -> str:
+    """Return how to sign in to the first directory that could not be asked."""
     found = context.services.identity.left_out
-    if not found:
-        return ""
-    return f" {' '.join(map(str, found))} To sign in to it: az login --tenant {found[0].tenant}"
+    return f" Or sign in to {found[0].name} (<step set-up/sign-in>)<az login {found[0].tenant}>" if found else ""
 
 
 def _plan_subscription(context: StepContext) -> Sequence[Change]:

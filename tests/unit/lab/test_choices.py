@@ -2,6 +2,7 @@ import stat
 import sys
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,10 @@ def test_a_safe_name_can_be_a_profile(name: str) -> None:
 )
 def test_what_is_no_safe_name_of_a_file_cannot_be_a_profile(name: str) -> None:
     assert problem_with_profile(name)
+
+
+def test_a_byte_order_mark_of_an_editor_is_no_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "default.toml"
+    file.write_text('\ufeffprefix = "contoso"\n', encoding="utf-8")
+    assert Choices.load(file).prefix == "contoso"
+    assert replace(Choices.load(file), alias="jane").save(file).prefix == "contoso"

@@ -57,6 +57,28 @@ def test_a_value_is_taken_as_people_have_it(name: str, typed: str, kept: str) ->
     assert INPUTS[name].normalise(typed) == kept
 
 
+@pytest.mark.parametrize("around", ["\r", "\r\n", "\u200b", "\ufeff", "\u2060", "\u00a0", "\u202a", "\x00"])
+@pytest.mark.parametrize(
+    ("name", "value"), [("prefix", "contoso"), ("devops_token", "a" * 52), ("commit_message", "Add a test")]
+)
+def test_invisible_characters_around_a_value_are_left_away(name: str, value: str, around: str) -> None:
+    assert INPUTS[name].validate(f"{around}{value}{around}") == ""
+    assert INPUTS[name].normalise(f"{around}{value}{around}") == value
+
+
+@pytest.mark.parametrize(
+    ("typed", "named"),
+    [
+        ("con\u200btoso", "an invisible character (U+200B, zero width space)"),
+        ("con\u00adtoso", "an invisible character (U+00AD, soft hyphen)"),
+        ("con toso", "a space"),
+        ("contöso", "`ö`"),
+    ],
+)
+def test_a_character_inside_a_value_is_named_so_that_it_can_be_found(typed: str, named: str) -> None:
+    assert f"It contains {named}" in INPUTS["prefix"].validate(typed)
+
+
 @pytest.mark.parametrize(
     ("name", "typed"),
     [

@@ -74,7 +74,7 @@ def test_every_example_that_a_problem_gives_would_do() -> None:
 
 def test_a_problem_says_which_rule_is_broken_and_offers_the_nearest_prefix() -> None:
     assert problem_with_prefix("Müller_Team") == (
-        "It contains 'M'; only lowercase letters a to z, digits and `-` are allowed. For example: muller-team"
+        "It contains `M`; only lowercase letters a to z, digits and `-` are allowed. For example: muller-team"
     )
     assert "must begin with a letter" in problem_with_prefix("1up")
     assert "27 characters; the maximum is 24" in problem_with_prefix("x" * 27)
