@@ -68,6 +68,51 @@ def test_a_branch_with_a_policy_takes_no_push_and_other_branches_do(
     assert ask(devops, "POST", body=policy(repository["id"])).json()["id"] != made.json()["id"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("scope", "protected"),
+    [
+        ({"refName": "refs/heads/main", "matchKind": "Exact"}, {"main"}),
+        ({"refName": "refs/heads/releases", "matchKind": "Prefix"}, {"releases/1"}),
+        ({"refName": "refs/heads/releases/", "matchKind": "prefix"}, {"releases/1"}),
+        ({"refName": None, "repositoryId": None, "matchKind": "DefaultBranch"}, {"main"}),
+        ({"refName": None}, {"main", "releases/1", "releases2"}),
+        ({"refName": "refs/heads/releases", "matchKind": "Prefix", "repositoryId": seed.fixed_id("x")}, set()),
+    ],
+)
+def test_a_policy_applies_to_pushes_and_pull_requests_of_the_same_branches(
+    practice_cloud: PracticeCloud, devops: DevOps, tmp_path: Path, scope: dict[str, Any], protected: set[str]
+) -> None:
+    practice_cloud.wrong_on_purpose("/_apis/")
+    (repository,) = devops.ask("GET", "/git/repositories").json()["value"]
+    token, branches = user_token(practice_cloud, seed.ATTENDEE.name, SCOPE), ("main", "releases/1", "releases2")
+    assert git(tmp_path, "clone", remote(practice_cloud), "clone", cloud=practice_cloud, token=token).returncode == 0
+    clone = tmp_path / "clone"
+    commit(clone, practice_cloud)
+    everywhere = [f"HEAD:refs/heads/{each}" for each in branches]
+    assert git(clone, "push", "origin", *everywhere, cloud=practice_cloud, token=token).returncode == 0
+    commit(clone, practice_cloud, "two.txt")
+    assert git(clone, "push", "origin", "HEAD:refs/heads/mine", cloud=practice_cloud, token=token).returncode == 0
+    wanted = policy(repository["id"])
+    wanted["settings"]["scope"] = [{"repositoryId": repository["id"], **scope}]
+    assert ask(devops, "POST", body=wanted).status_code == 200
+
+    refused, evaluated = set(), set()
+    for branch in branches:
+        address = f"/git/repositories/{repository['id']}/pullrequests"
+        pull = {"sourceRefName": "refs/heads/mine", "targetRefName": f"refs/heads/{branch}", "title": "t"}
+        made = devops.ask("POST", address, pull).json()
+        project = made["repository"]["project"]["id"]
+        artifact = f"vstfs:///CodeReview/CodeReviewId/{project}/{made['pullRequestId']}"
+        where = f"{practice_cloud.endpoints['devops']}/practice/lab/_apis/policy/evaluations"
+        answer = devops.http.get(where, params={"api-version": "7.1-preview.1", "artifactId": artifact}, timeout=10)
+        if answer.json()["value"]:
+            evaluated.add(branch)
+        if git(clone, "push", "origin", f"HEAD:{branch}", cloud=practice_cloud, token=token).returncode:
+            refused.add(branch)
+    assert (refused, evaluated) == (protected, protected)
+
+
 def test_policies_that_are_not_there_and_rights_that_are_missing_are_told(
     practice_cloud: PracticeCloud, devops: DevOps
 ) -> None:

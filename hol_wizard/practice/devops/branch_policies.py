@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 from hol_wizard.practice import seed
@@ -33,11 +34,39 @@ REFUSAL = "TF402455: Pushes to this branch are not permitted; you must use a pul
 HOOK = f"""#!/bin/sh
 test -n "$PRACTICE_PROTECTED" || exit 0
 expr "$2" : '0*$' >/dev/null && exit 0
-case " $PRACTICE_PROTECTED " in
-*" $1 "*) echo "{REFUSAL}" >&2; exit 1 ;;
-esac
+set -f
+for pattern in $PRACTICE_PROTECTED; do
+    case "$1" in
+    $pattern) echo "{REFUSAL}" >&2; exit 1 ;;
+    esac
+done
 """
 """Git's `update` hook. A branch that does not exist may be created in spite of a policy: an estimate."""
+
+
+def patterns(policy: Document, repository: str, default: str) -> list[str]:
+    """Return the refs of a repository that a policy applies to, as patterns of a shell; git allows no `*` in a name.
+
+    `Prefix` means a folder of branches (azure-devops-cli-extension, `--branch-match-type`), and `DefaultBranch` the
+    default branch of each repository (terraform-provider-azuredevops, `match_type`).
+
+    Args:
+        policy: The policy.
+        repository: The repository's ID.
+        default: Its default branch: `refs/heads/main`.
+    """
+    found = []
+    for scope in members(policy["body"].get("settings") or {}, "scope"):
+        name, match = str(scope.get("refName") or "").rstrip("/"), str(scope.get("matchKind") or "Exact").lower()
+        if scope.get("repositoryId") not in {None, repository}:
+            continue
+        if match == "defaultbranch":
+            found.append(default)
+        elif not name:
+            found.append("refs/heads/*")
+        else:
+            found += [name, f"{name}/*"] if match == "prefix" else [name]
+    return found
 
 
 class BranchPolicies:
@@ -58,15 +87,24 @@ class BranchPolicies:
         """Return the policies of every project."""
         return [each for each in self._documents.values() if not each.get("deleted")]
 
-    def protected(self, project: Document, repository: str) -> list[str]:
-        """Return the branches of a repository that can be changed through pull requests only: `refs/heads/main`."""
-        found = []
-        for each in self.all():
-            if each["project"] == project["id"] and each["body"].get("isEnabled") and each["body"].get("isBlocking"):
-                for scope in members(each["body"].get("settings") or {}, "scope"):
-                    if scope.get("repositoryId") in {None, repository} and scope.get("refName"):
-                        found.append(str(scope["refName"]))
-        return found
+    def applying(self, project: str, repository: str, default: str, ref: str) -> list[Document]:
+        """Return the enabled policies of a project that apply to a ref of a repository, as in `patterns`."""
+        return [
+            each
+            for each in self.all()
+            if each["project"] == project
+            and each["body"].get("isEnabled")
+            and any(fnmatchcase(ref, pattern) for pattern in patterns(each, repository, default))
+        ]
+
+    def protected(self, project: str, repository: str, default: str) -> list[str]:
+        """Return which branches of a repository can be changed through pull requests only, as in `patterns`."""
+        return [
+            pattern
+            for each in self.all()
+            if each["project"] == project and each["body"].get("isEnabled") and each["body"].get("isBlocking")
+            for pattern in patterns(each, repository, default)
+        ]
 
     def _managed(self, request: Request) -> tuple[Organization, Document]:
         organization = access.organization(request)

@@ -172,6 +172,10 @@ class Repositories:
                     made.rename(path)
         return path
 
+    def default(self, repository: str) -> str:
+        """Return the ref of the default branch of a repository with an ID that exists: `refs/heads/main`."""
+        return bare_refs.head(self._folder / f"{repository}.git")
+
     def _clear(self) -> None:
         """Delete incomplete repositories that a killed server has left."""
         for each in self._folder.glob(f"{_NEW}*"):
@@ -310,9 +314,12 @@ class Repositories:
             return Response(403, message, content_type="text/plain; charset=utf-8")
         path = await self.use(project)
         before = await branch_heads(path) if pushes else {}
+        repository = repository_id(project)
         more = {
             **cgi_variables(request, path),
-            "PRACTICE_PROTECTED": " ".join(self._policies.protected(project, repository_id(project))),
+            "PRACTICE_PROTECTED": " ".join(
+                self._policies.protected(project["id"], repository, self.default(repository))
+            ),
         }
         done = await bare_git.run(path, "http-backend", given=request.content, more=more)
         head, _, body = done.out.partition(b"\r\n\r\n")

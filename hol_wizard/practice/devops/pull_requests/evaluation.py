@@ -31,24 +31,6 @@ class Evaluation:
     """Why a completion is refused; the texts are estimates."""
 
 
-def applies(policy: Document, pull: Document) -> bool:
-    """Return whether a policy is enabled and covers the target branch of a pull request."""
-    body = policy["body"]
-    if policy["project"] != pull["project"] or not body.get("isEnabled"):
-        return False
-    scopes = (body.get("settings") or {}).get("scope") or ()
-    return any(
-        scope.get("repositoryId") in {None, pull["repository"]} and _covers(scope, pull["target"]) for scope in scopes
-    )
-
-
-def _covers(scope: Document, ref: str) -> bool:
-    name = str(scope.get("refName") or "")
-    if str(scope.get("matchKind", "Exact")).lower() == "prefix":
-        return ref.startswith(name.rstrip("/") + "/") or ref == name
-    return not name or ref == name
-
-
 def evaluate(policy: Document, pull: Document) -> Evaluation:
     """Return whether a pull request meets a policy that applies to it.
 

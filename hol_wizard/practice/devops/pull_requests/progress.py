@@ -39,7 +39,11 @@ class Progress:
 
     def evaluations(self, pull: Document) -> list[evaluation.Evaluation]:
         """Return the evaluation of each policy that applies to a pull request."""
-        return [evaluation.evaluate(each, pull) for each in self._policies.all() if evaluation.applies(each, pull)]
+        return [evaluation.evaluate(each, pull) for each in self._applying(pull)]
+
+    def _applying(self, pull: Document) -> list[Document]:
+        default = self._repositories.default(pull["repository"])
+        return self._policies.applying(pull["project"], pull["repository"], default, pull["target"])
 
     def unmet(self, pull: Document) -> list[str]:
         """Return why blocking policies prevent the completion of a pull request."""
@@ -110,7 +114,7 @@ class Progress:
         pull["iterations"].append({"id": number, "source": source, "target": target, "created": now, "by": by})
         if is_first:
             return
-        policies = [each for each in self._policies.all() if evaluation.applies(each, pull)]
+        policies = self._applying(pull)
         for each in pull["reviewers"]:
             if any(evaluation.resets(policy, each["vote"]) for policy in policies):
                 each["vote"] = 0
@@ -188,8 +192,9 @@ class Progress:
         learn.microsoft.com/azure/devops/repos/git/branch-policies: "A branch with required policies configured can't be
         deleted". That the completion succeeds nevertheless is an estimate.
         """
-        protected = self._policies.protected(project, self._repositories.identity(project))
-        return branch not in protected and branch != bare_refs.head(path)
+        repository, default = self._repositories.identity(project), bare_refs.head(path)
+        applying = self._policies.applying(project["id"], repository, default, branch)
+        return branch != default and not any(each["body"].get("isBlocking") for each in applying)
 
 
 def _ref(pull: Document) -> str:
