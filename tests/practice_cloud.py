@@ -25,8 +25,11 @@ import pytest
 from filelock import FileLock
 from requests.adapters import HTTPAdapter
 
+from hol_wizard.engine import runner
 from hol_wizard.practice.databricks.runtime import Runtime
 from hol_wizard.practice.process import launch
+from hol_wizard.services import rest, sign_in_answers, transport
+from hol_wizard.services.git import remote
 from tests import contracts
 
 SPEED = 600.0
@@ -164,10 +167,21 @@ def practice_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practi
 
 
 @pytest.fixture
-def practice_cloud(practice_server: PracticeCloud) -> Iterator[PracticeCloud]:
+def brief_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the wizard's own pauses between its tries as short as the practice cloud's operations."""
+    for module in (transport, rest, remote):
+        monkeypatch.setattr(module, "BUSY_WAITS", (0.01,) * len(module.BUSY_WAITS))
+    monkeypatch.setattr(transport, "RECONNECT_SECONDS", 0.01)
+    monkeypatch.setattr(sign_in_answers, "WAITS", (0.01,) * len(sign_in_answers.WAITS))
+    monkeypatch.setattr(runner, "UNSURE_WAITS", (0.01,) * len(runner.UNSURE_WAITS))
+
+
+@pytest.fixture
+def practice_cloud(practice_server: PracticeCloud, brief_pauses: None) -> Iterator[PracticeCloud]:
     """The session's server, as empty as at its first start; its exchanges are judged when the test is over."""
+    del brief_pauses
     practice_server.control.reset()
-    practice_server.control.settings(speed=SPEED)
+    practice_server.control.settings(speed=SPEED, approval_seconds=0)
     practice_server.forgiven.clear()
     since = practice_server.log_size()
     yield practice_server

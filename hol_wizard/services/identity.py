@@ -339,7 +339,7 @@ class Identity:
             "authority": self.endpoints.active_directory,
             "disable_instance_discovery": not self.endpoints.instance_discovery,
             "transport": transport.make_transport(self.endpoints, self._connect_judged()),
-            "retry_policy": transport.retries(),
+            "retry_policy_class": lambda **options: transport.retries(),
         }
         if secret := self._environ.get("AZURE_CLIENT_SECRET"):
             return ClientSecretCredential(tenant, client, secret, **more)

@@ -36,7 +36,8 @@ ANSWER_SECONDS = 60.0
 SLOWEST = 8 * 1024
 """Minimum bytes per second at which a large response, such as a download, may continue."""
 
-TRIES = 4
+BUSY_WAITS = (0.4, 0.8, 1.6)
+"""Seconds before further tries of a busy service that does not say how long to wait."""
 PATIENCE = 20.0
 """Seconds that one request may spend waiting because the service asked for it; longer is an error."""
 RECONNECT_SECONDS = 0.3
@@ -184,19 +185,23 @@ def retries() -> HTTPPolicy[Any, Any]:
 
     class Retries(HTTPPolicy[Any, Any]):
         def send(self, request: Any) -> Any:
+            # azure-identity names the methods that may be tried again; the transport does not take that option.
+            request.context.options.pop("retry_on_methods", None)
             waited, reconnected = 0.0, False
-            for left in reversed(range(TRIES)):
+            for pause in (*BUSY_WAITS, None):
                 try:
                     response = self.next.send(request)
                 except (ServiceRequestError, ServiceResponseError) as error:
-                    if reconnected or not left or not _worth_another_try(error):
+                    if reconnected or pause is None or not _worth_another_try(error):
                         raise
                     reconnected, wait = True, RECONNECT_SECONDS
                 else:
                     status, headers = response.http_response.status_code, response.http_response.headers
+                    if status not in error_rules.BUSY or pause is None:
+                        return response
                     asked = retry_after(headers)
-                    wait = asked if asked is not None else 0.4 * 2 ** (TRIES - 1 - left)
-                    if status not in error_rules.BUSY or not left or waited + wait > PATIENCE:
+                    wait = pause if asked is None else asked
+                    if waited + wait > PATIENCE:
                         return response
                 time.sleep(wait)
                 waited += wait

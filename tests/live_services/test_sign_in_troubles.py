@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from hol_wizard.errors import InconclusiveError, UnreachableError, WizardError
-from hol_wizard.services import sign_in_answers
 from hol_wizard.services.context import Services
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.identity import Account, Identity
@@ -35,8 +34,7 @@ ODD: Mapping[str, Mapping[str, Any]] = {
 
 
 @pytest.fixture(autouse=True)
-def no_waits(monkeypatch: pytest.MonkeyPatch, practice_cloud: PracticeCloud) -> None:
-    monkeypatch.setattr(sign_in_answers, "WAITS", (0.0, 0.0))
+def faults(practice_cloud: PracticeCloud) -> None:
     practice_cloud.wrong_on_purpose(".")
 
 
@@ -109,3 +107,11 @@ def test_a_service_principal_without_a_network_is_not_refused(
     gone = replace(endpoints, active_directory="https://127.0.0.1:9")
     with pytest.raises(UnreachableError, match="refuses the connection"):
         Identity(gone, principal(practice_cloud)).token(endpoints.management_audience)
+
+
+def test_a_connection_that_is_dropped_again_is_given_up(endpoints: Endpoints, practice_cloud: PracticeCloud) -> None:
+    practice_cloud.control.fault("drop", service="active_directory", method="POST")
+    since = practice_cloud.log_size()
+    with pytest.raises(UnreachableError, match="dropped the connection"):
+        Identity(endpoints, principal(practice_cloud)).token(endpoints.management_audience)
+    assert [each["method"] for each in practice_cloud.exchanges(since)].count("POST") == 2

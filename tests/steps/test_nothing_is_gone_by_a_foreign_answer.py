@@ -137,7 +137,7 @@ def ground(
     request: pytest.FixtureRequest,
 ) -> Ground:
     # Whether a busy service is asked again is the business of other tests; here nobody waits for it.
-    monkeypatch.setattr(transport, "TRIES", 1)
+    monkeypatch.setattr(transport, "BUSY_WAITS", ())
     monkeypatch.setattr(rest, "BUSY_WAITS", ())
     monkeypatch.setattr("hol_wizard.services.git.remote.BUSY_WAITS", ())
     monkeypatch.setattr(runner, "UNSURE_WAITS", ())

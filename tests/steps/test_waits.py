@@ -29,7 +29,7 @@ WORKSPACE = f"{steps.DATABRICKS}@dev"
 def builder(attendee: Attendee, monkeypatch: pytest.MonkeyPatch, practice_cloud: PracticeCloud) -> Attendee:
     """An attendee with a resource group, whose requests are sent once only."""
     assert attendee.solve(GROUP).all_passed()
-    monkeypatch.setattr(transport, "TRIES", 1)
+    monkeypatch.setattr(transport, "BUSY_WAITS", ())
     monkeypatch.setattr(rest, "BUSY_WAITS", ())
     monkeypatch.setattr(runner, "UNSURE_WAITS", ())
     practice_cloud.wrong_on_purpose(".")
@@ -116,7 +116,7 @@ def test_every_kind_has_more_time_than_it_waits_for_its_service() -> None:
 def test_databricks_that_does_not_tell_for_a_while_how_far_a_cluster_is_ends_nothing(
     status: int, inside: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "TRIES", 1)
+    monkeypatch.setattr(transport, "BUSY_WAITS", ())
     monkeypatch.setattr(rest, "BUSY_WAITS", ())
     practice_cloud.wrong_on_purpose(".")
     busy(practice_cloud, status, service="databricks", method="GET", path="clusters/", since="POST", times=4)

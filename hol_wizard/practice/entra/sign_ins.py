@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.entra.tokens import CODE_SECONDS
-from hol_wizard.practice.kernel.clock import APPROVAL_SECONDS
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -85,7 +84,7 @@ class SignIns:
         for key, each in self._waiting.items():
             if each["code"] and secrets.compare_digest(each["code"].encode(), code.encode()) and each["expires"] > now:
                 state = self._word()
-                works = now + APPROVAL_SECONDS if each["kind"] == "device" else now
+                works = now + self._world.clock.approval_seconds if each["kind"] == "device" else now
                 self._waiting.put(key, {**each, **self._granted(state), "works": works})
                 return {**self._told(each), "state": state}
         raise ValueError(f"no sign-in waits for the code {code or '(none)'}; codes end after 15 minutes")

@@ -71,7 +71,7 @@ DURATIONS: Mapping[str, Duration] = {
 }
 
 APPROVAL_SECONDS = 1.0
-"""How long the approval of a device code takes: a person's time, which is never sped up."""
+"""How long the approval of a device code takes: a person's time, which does not follow the clock's speed."""
 
 IDLE_SLOWNESS = 10.0
 """How many times slower than operations a cluster's idle time passes.
@@ -88,6 +88,7 @@ class Clock:
 
     def __init__(self, speed: float = DEFAULT_SPEED) -> None:
         self.speed = speed
+        self.approval_seconds = APPROVAL_SECONDS
 
     def now(self) -> float:
         """Return seconds since the epoch."""

@@ -126,7 +126,10 @@ class Control:
         return response
 
     def _change(self, body: dict[str, Any]) -> dict[str, Any]:
-        known = {"latency", "user", "approval", "speed", "quota", "register_applications", "federation"}
+        known = {
+            *("latency", "user", "approval", "approval_seconds", "speed", "quota"),
+            *("register_applications", "federation"),
+        }
         if not body or set(body) - known:
             raise ValueError(f"settings are: {', '.join(sorted(known))}")
         changes: dict[str, Any] = {}
@@ -152,6 +155,8 @@ class Control:
             changes["federation"] = body["federation"]
         if "speed" in body:
             self._world.clock.speed = _number(body["speed"], "speed", 0.01)
+        if "approval_seconds" in body:
+            self._world.clock.approval_seconds = _number(body["approval_seconds"], "approval_seconds", 0)
         self._world.set(**changes)
         return self.status()
 

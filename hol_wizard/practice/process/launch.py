@@ -271,10 +271,10 @@ class ControlClient:
         """Change settings.
 
         Args:
-            values: `latency` (seconds added to every response), `user`, `approval`, `speed`, `quota` (cores by
-            machine
-                family, `cores` for all), `register_applications` (whether everybody may), `federation` (`allowed`,
-                `disabled` for applications, or `constrained` for the issuer of Azure DevOps).
+            values: `latency` (seconds added to every response), `user`, `approval`, `approval_seconds` (from the
+                approval of a device code until it counts; like `speed` until the server ends), `speed`, `quota` (cores
+                by machine family, `cores` for all), `register_applications` (whether everybody may), `federation`
+                (`allowed`, `disabled` for applications, or `constrained` for the issuer of Azure DevOps).
         """
         return self.ask("POST", "/settings", values)
 

@@ -251,11 +251,11 @@ def test_catch_up_not_agreed_to_changes_nothing() -> None:
 
 
 def test_long_work_gives_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "HEARTBEAT", 0.3)
+    monkeypatch.setattr(runs, "HEARTBEAT", 0.1)
     wizard = FakeWizard()
 
     def takes_a_while(cancelled: threading.Event) -> None:
-        cancelled.wait(1.0)
+        cancelled.wait(0.5)
 
     wizard.world.slow = takes_a_while
     said = walk(wizard, "2", "1", "Do", "1")

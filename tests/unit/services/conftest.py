@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hol_wizard.services import rest, transport
 from hol_wizard.services.arm import ArmClient
 from tests.unit.services.tls_server import Server, Tokens, serving
 
@@ -37,10 +38,16 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path / "azure-of-the-user"))
 
 
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("server")) as made:
+        yield made
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with serving(tmp_path) as running:
-        yield running
+def server(running: Server) -> Server:
+    running.begin()
+    return running
 
 
 @pytest.fixture
@@ -50,5 +57,6 @@ def tokens() -> Tokens:
 
 @pytest.fixture
 def arm(server: Server, tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> ArmClient:
-    monkeypatch.setattr("hol_wizard.services.rest.BUSY_WAITS", (0.01, 0.01, 0.01))
+    for module in (rest, transport):
+        monkeypatch.setattr(module, "BUSY_WAITS", (0.01,) * len(module.BUSY_WAITS))
     return ArmClient(server.endpoints, tokens)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -226,9 +227,13 @@ def test_two_threads_that_change_tokens_do_not_wait_for_each_other(tmp_path: Pat
     "content",
     [b"<html>", b"[1]", b"\0\0", b"\xff\xfe", b"[" * 100_000, b'{"AccessToken": 7}', b'{"AccessToken": {"a": 7}}'],
 )
-def test_a_broken_file_of_tokens_is_named_and_left(tmp_path: Path, content: bytes) -> None:
+def test_a_broken_file_of_tokens_is_named_and_left(
+    tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from azure.cli.core.auth.persistence import load_persisted_token_cache
 
+    # MSAL reads a file that it cannot read again, half a second later.
+    monkeypatch.setattr("msal_extensions.token_cache.time", SimpleNamespace(sleep=lambda seconds: None, time=time.time))
     cache = load_persisted_token_cache(str(tmp_path / "tokens"), encrypt=False)
     refuse_what_is_no_cache(cache)
     file = tmp_path / "tokens.json"

@@ -45,6 +45,7 @@ CANARY = "dapi-canary-value"
 @pytest.fixture
 def workspace(server: Server, tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> Databricks:
     monkeypatch.setattr("hol_wizard.services.rest.BUSY_WAITS", (0.01,))
+    monkeypatch.setattr("hol_wizard.services.transport.BUSY_WAITS", (0.01,))
     rest = RestClient("databricks", server.endpoints, tokens, audience=AUDIENCE, headers={RESOURCE_HEADER: RESOURCE})
     return Databricks(rest, server.base)
 

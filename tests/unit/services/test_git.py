@@ -82,7 +82,7 @@ def test_a_home_that_is_a_repository_does_not_say_who_commits(monkeypatch: pytes
 
 def test_it_is_heard_while_it_runs(tmp_path: Path) -> None:
     heard: list[str] = []
-    words = ["-c", "alias.slow=!echo one >&2; sleep 1; echo two >&2", "slow"]
+    words = ["-c", "alias.slow=!echo one >&2; sleep 0.2; echo two >&2", "slow"]
     ended = run(tmp_path, words, heard=heard.append)
     assert "".join(heard) == ended.err == "one\ntwo\n"
     assert len(heard) == 2
@@ -90,14 +90,14 @@ def test_it_is_heard_while_it_runs(tmp_path: Path) -> None:
 
 def test_one_that_hangs_is_ended(tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match="does not finish"):
-        run(tmp_path, ["-c", "alias.slow=!exec sleep 30", "slow"], seconds=0.5)
+        run(tmp_path, ["-c", "alias.slow=!exec sleep 30", "slow"], seconds=0.2)
 
 
 @pytest.mark.parametrize("words", [("clone", "--quiet"), ("fetch", "--quiet"), ("push", "--quiet", "--all")])
 def test_a_server_that_drips_is_left_by_git_and_by_what_git_has_started(
     words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "FAR_SECONDS", 1.5)
+    monkeypatch.setattr(remote, "FAR_SECONDS", 0.4)
     left = threading.Event()
 
     def drip(listener: socket.socket) -> None:

@@ -109,7 +109,7 @@ def client(service: Service, record: Record) -> RestClient:
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "TRIES", 1)
+    monkeypatch.setattr(transport, "BUSY_WAITS", ())
     monkeypatch.setattr(rest, "BUSY_WAITS", ())
 
 

@@ -53,7 +53,9 @@ def test_a_refused_connection_is_known_quickly() -> None:
     assert "Connection refused" in error.detail or "refused" in error.detail
 
 
-def test_a_silent_address_is_known_quickly() -> None:
+def test_a_silent_address_is_known_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert transport.CONNECT_SECONDS < QUICK
+    monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.3)
     with full_queue() as port:
         error, took = failure_at(at(f"https://127.0.0.1:{port}"))
     assert took < QUICK

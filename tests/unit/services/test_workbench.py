@@ -22,7 +22,7 @@ from hol_wizard.errors import (
     ServiceError,
     UnreachableError,
 )
-from hol_wizard.services.containers import build_output
+from hol_wizard.services.containers import build_output, following
 from hol_wizard.services.containers import engine as engine_module
 from hol_wizard.services.containers.engine import Engine, Image
 from hol_wizard.services.containers.following import follow
@@ -103,7 +103,10 @@ def test_a_flood_of_lines_is_cut_on_the_screen_and_whole_in_the_log(
     assert logged == [str(number) for number in range(1, 5001)]
 
 
-def test_a_stop_ends_the_whole_group_and_says_how_to_begin_again(tmp_path: Path, watching: Watching) -> None:
+def test_a_stop_ends_the_whole_group_and_says_how_to_begin_again(
+    tmp_path: Path, watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_INTERRUPTED", 0.3)
     script = tmp_path / "program.sh"
     # The child of the child ignores Ctrl-C, as a program in a container may.
     script.write_text("trap '' INT\nsh -c 'trap \"\" INT TERM; echo $$; sleep 60' &\nwait\n")
@@ -127,7 +130,10 @@ def test_a_stop_ends_the_whole_group_and_says_how_to_begin_again(tmp_path: Path,
         time.sleep(0.05)
 
 
-def test_output_that_a_child_keeps_open_does_not_hold_the_end_up(tmp_path: Path, watching: Watching) -> None:
+def test_output_that_a_child_keeps_open_does_not_hold_the_end_up(
+    tmp_path: Path, watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_LINGER", 0.2)
     began = time.monotonic()
     ended = follow(
         ["sh", "-c", "echo done; sleep 30 & exit 0"], tmp_path, {"PATH": os.environ["PATH"]}, watching.reporter

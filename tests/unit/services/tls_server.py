@@ -51,6 +51,10 @@ class Server:
     def __init__(self, endpoints: Endpoints, base: str) -> None:
         self.endpoints = endpoints
         self.base = base
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was before, for the next test."""
         self.replies: list[Reply] = []
         self.asked: list[Asked] = []
         self.connections = 0
@@ -76,6 +80,8 @@ def listening(handler: type[http.server.BaseHTTPRequestHandler], bundle: Path) -
 
     class Quiet(http.server.ThreadingHTTPServer):
         daemon_threads = True
+        # With less room, some of those that connect at once are dropped, and try again a second later.
+        request_queue_size = 32
 
         def handle_error(self, request: Any, client_address: Any) -> None:
             pass
@@ -97,6 +103,8 @@ def serving(folder: Path) -> Iterator[Server]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Otherwise the body of a response waits 40 ms for the other side to have taken its headers.
+        disable_nagle_algorithm = True
 
         def setup(self) -> None:
             server.connections += 1
