@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.in_repository import InRepository
-from hol_wizard.services.devops.policies import ReviewPolicy
+from hol_wizard.services.devops.connection import moment
+from hol_wizard.services.devops.policies import ReviewPolicy, Scope
+from hol_wizard.services.devops.repositories import HEADS
+
+_SKEW = timedelta(minutes=2)
+"""By how much this machine's clock may be ahead of the service's. Right before a creation is begun there is no policy
+that fits."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +24,10 @@ class BranchReviewPolicy(InRepository[ReviewPolicy]):
     """A policy "Minimum number of reviewers" on one branch, in which the creator's own vote does not count.
 
     What is noted is its number. Several can apply to one branch: one that fits is enough.
+
+    A policy has no text that could carry a mark, but the service says who created it and when. If the creation was
+    begun and its number was not noted, the wizard owns the policy that the same account created after that, with
+    exactly the settings that the wizard sends, and that nobody has changed since.
     """
 
     context: StepContext
@@ -25,7 +36,7 @@ class BranchReviewPolicy(InRepository[ReviewPolicy]):
     """The repository's id."""
     branch: str
     kind = "Branch policy"
-    unmarked = "a branch policy has no mark: the wizard owns it if its creation was accepted"
+    mark = "number or settings"
     usually = 1.0
 
     @staticmethod
@@ -62,12 +73,19 @@ class BranchReviewPolicy(InRepository[ReviewPolicy]):
         key = ("devops review policies", self.organization, place.project)
         known = reads.share(key, lambda: self.client.review_policies(place.project))
         applying = [each for each in known if any(scope.covers(place.id, self.branch) for scope in each.scopes)]
-        noted = self.context.ledger.detail(self.id)
-        return min(applying, key=lambda each: (str(each.id) != noted, bool(self._wrong(each))), default=None)
+        noted = self.context.ledger.detail(self.id) or None
+        return min(applying, key=lambda each: (not self.marked(each, noted), bool(self._wrong(each))), default=None)
 
     def marked(self, found: ReviewPolicy, noted: str | None) -> bool:
-        """Return whether it is the one whose creation was accepted."""
-        return noted == str(found.id)
+        """Return whether it is the one whose creation was accepted, or begun and not noted."""
+        if noted is not None:
+            return noted == str(found.id)
+        ledger = self.context.ledger
+        begun, maker = moment(ledger.begun(self.id)), ledger.maker(self.id).partition(" ")[0].lower()
+        if begun is None or found.created is None or not found.untouched or found.creator != maker:
+            return False
+        exact = Scope(self.repository.lower(), f"{HEADS}{self.branch}", "exact")
+        return found.scopes == (exact,) and found.created >= begun - _SKEW
 
     def identity(self, found: ReviewPolicy) -> str:
         """Return its number."""

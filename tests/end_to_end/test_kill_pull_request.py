@@ -43,6 +43,5 @@ def test_nothing_is_committed_proposed_or_required_twice(ground: Ground) -> None
         commits = [each for each in ground.commits() if not each.startswith("Merge pull request")]
         assert commits == ["Add a test of the model", "initial repo seed"]
         assert len(asked(ground, "git/repositories/practice-hol/pullrequests")) == 1
-        # Of a policy whose creation a kill has cut off nobody can tell whose it is; it is used, and no second one made.
         assert len(asked(ground, "policy/configurations")) == 1
     assert adopted_without_a_reason(ground.ledger()) == []

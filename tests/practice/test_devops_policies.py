@@ -52,6 +52,8 @@ def test_a_branch_with_a_policy_takes_no_push_and_other_branches_do(
     made = ask(devops, "POST", body=policy(repository["id"]))
     assert made.status_code == 200, made.text
     assert made.json()["type"]["displayName"] == "Minimum number of reviewers"
+    me = devops.ask("GET", "/connectionData", version="7.1-preview.1").json()["authenticatedUser"]
+    assert made.json()["createdBy"]["id"] == me["id"]
     commit(tmp_path / "clone", practice_cloud, "two.txt")
     code, said = run("push", "origin", "HEAD:main")
     assert code != 0

@@ -7,6 +7,7 @@ from typing import Any
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, errors, paging
+from hol_wizard.practice.devops.members import member_id
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.kernel.clock import short_timestamp
@@ -188,7 +189,11 @@ class BranchPolicies:
         kind, body = policy["body"]["type"], policy["body"]
         creator = self._world.principal(policy["creator"]) or seed.ORGANIZER
         return {
-            "createdBy": {"displayName": creator.display_name, "id": creator.id, "uniqueName": creator.client},
+            "createdBy": {
+                "displayName": creator.display_name,
+                "id": member_id(policy["organization"], creator.id),
+                "uniqueName": creator.client,
+            },
             "createdDate": short_timestamp(policy["created"]),
             "isEnabled": bool(body.get("isEnabled")),
             "isBlocking": bool(body.get("isBlocking")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -94,3 +95,11 @@ def _asks_to_sign_in(reply: Reply) -> bool:
     if 300 <= reply.status < 400:
         return "/_signin" in reply.headers.get("location", "").lower()
     return isinstance(reply.body, str) and SIGN_IN_TITLE in reply.body[:20_000].lower()
+
+
+def moment(text: str) -> datetime | None:
+    """Parse a time in the service's format, with up to seven decimal places in the seconds; None if it is none."""
+    try:
+        return datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)
+    except ValueError:
+        return None

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from hol_wizard.services.answers import Document
-from hol_wizard.services.devops.connection import Connection
+from hol_wizard.services.devops.connection import Connection, moment
 from hol_wizard.services.devops.repositories import HEADS
 from hol_wizard.services.rest import json_object
 
 REVIEWERS: Final = "fa4e907d-c16b-4a4c-9dfa-4906e5d171dd"
 """Type "Minimum number of reviewers", the same in every organization (azure-devops-cli-extension, policy commands)."""
+
+_SETTINGS: Final = {
+    "minimumApproverCount": 1,
+    "creatorVoteCounts": False,
+    "allowDownvotes": False,
+    "resetOnSourcePush": True,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,11 @@ class ReviewPolicy:
     counts_creator: bool
     """Whether the creator's own vote counts."""
     scopes: tuple[Scope, ...]
+    creator: str = ""
+    """Id of the account that has created it, in small letters."""
+    created: datetime | None = None
+    untouched: bool = False
+    """Whether it has the settings that `create_review_policy` sends, and nobody has changed it since its creation."""
 
 
 class Policies(Connection):
@@ -83,30 +96,38 @@ class Policies(Connection):
 
 def _body(repository_id: str, branch: str) -> dict[str, Any]:
     scope = {"repositoryId": repository_id, "refName": f"{HEADS}{branch}", "matchKind": "Exact"}
-    settings = {
-        "minimumApproverCount": 1,
-        "creatorVoteCounts": False,
-        "allowDownvotes": False,
-        "resetOnSourcePush": True,
-        "scope": [scope],
+    return {
+        "type": {"id": REVIEWERS},
+        "isEnabled": True,
+        "isBlocking": True,
+        "settings": {**_SETTINGS, "scope": [scope]},
     }
-    return {"type": {"id": REVIEWERS}, "isEnabled": True, "isBlocking": True, "settings": settings}
 
 
 def _policy(document: Document) -> ReviewPolicy:
     settings = document.inner("settings")
+    scopes = tuple(
+        Scope(
+            str(each.get("repositoryId") or "").lower(),
+            str(each.get("refName") or ""),
+            str(each.get("matchKind") or "exact").lower(),
+        )
+        for each in settings.some("scope")
+    )
     return ReviewPolicy(
         id=document.required_number("id"),
         is_enabled=bool(document.get("isEnabled")),
         is_blocking=bool(document.get("isBlocking")),
         minimum=settings.number("minimumApproverCount"),
         counts_creator=bool(settings.get("creatorVoteCounts")),
-        scopes=tuple(
-            Scope(
-                str(each.get("repositoryId") or "").lower(),
-                str(each.get("refName") or ""),
-                str(each.get("matchKind") or "exact").lower(),
-            )
-            for each in settings.some("scope")
-        ),
+        scopes=scopes,
+        creator=str(document.inner("createdBy").get("id") or "").lower(),
+        created=moment(str(document.get("createdDate") or "")),
+        untouched=document.number("revision") == 1 and len(scopes) == 1 and _is_ours(settings),
     )
+
+
+def _is_ours(settings: Document) -> bool:
+    """Return whether a policy has the values of `_SETTINGS`, and no others that are on."""
+    others = settings.keys() - _SETTINGS.keys() - {"scope"}
+    return all(settings.get(name) == value for name, value in _SETTINGS.items()) and not any(map(settings.get, others))

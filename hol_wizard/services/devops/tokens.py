@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError
 from hol_wizard.services.answers import Document, Pages
-from hol_wizard.services.devops.connection import ask
+from hol_wizard.services.devops.connection import ask, moment
 from hol_wizard.services.rest import RestClient, json_object
 from hol_wizard.services.secrets import Secret
 
@@ -132,13 +132,5 @@ def _token(document: Document) -> DevOpsToken:
         str(document.get("authorizationId") or ""),
         str(document.get("displayName") or ""),
         str(document.get("scope") or ""),
-        _moment(str(document.get("validTo") or "")),
+        moment(str(document.get("validTo") or "")),
     )
-
-
-def _moment(text: str) -> datetime | None:
-    """Parse a time in the service's format, with up to seven decimal places in the seconds."""
-    try:
-        return datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)
-    except ValueError:
-        return None

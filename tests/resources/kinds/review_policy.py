@@ -1,4 +1,4 @@
-"""The branch policy that requires a review: without a mark, and several can apply to one branch."""
+"""The branch policy that requires a review: recognized by its creation, and several can apply to one branch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.resources.in_organization import ORGANIZATION, OrganizationCase, remo
 class BranchReviewPolicyCase(OrganizationCase):
     resource = BranchReviewPolicy
     namesakes = True
-    exempt = MappingProxyType({"mark removed": "it has no mark"})
+    exempt = MappingProxyType({"mark removed": "the number of a policy cannot be changed"})
 
     def prepare(self) -> None:
         super().prepare()
