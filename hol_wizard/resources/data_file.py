@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import time
 from pathlib import Path
 
@@ -33,14 +34,15 @@ def own_file(context: StepContext) -> Path | None:
 
 
 def read_own(path: Path) -> bytes:
-    """Return the contents of the person's own file, or enough of it to see that it is too large.
+    """Return the contents of the person's own file without a byte order mark, or enough of it to see that it is too
+    large.
 
     Raises:
         UsageError: It cannot be read.
     """
     try:
         with path.open("rb") as file:
-            return file.read(dataset.MOST + 1)
+            return file.read(dataset.MOST + 1).removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read: {error.strerror or error}.",

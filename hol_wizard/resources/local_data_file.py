@@ -11,6 +11,7 @@ from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import ConflictError, ServiceError, UsageError, WizardError
+from hol_wizard.lab.choices import Choices
 from hol_wizard.lab.inputs import ORIGINAL, STAND_IN
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.data_file import (
@@ -98,9 +99,13 @@ class LocalDataFile(Resource[bytes]):
         data = examined(self.context, found)
         seen = list(expectations(self.context, data))
         own = own_file(self.context)
-        if own is not None and own.is_file() and read_own(own) != found:
-            other = f"{own} differs from the file that was copied"
-            seen.append(Expectation("Your own file", "the copy that the wizard keeps", other, met=False))
+        if own is not None and own.is_file():
+            if read_own(own) != found:
+                other = f"{own} differs from the file that was copied"
+                seen.append(Expectation("Your own file", "the copy that the wizard keeps", other, met=False))
+        elif own is not None and choice(self.context) != Choices.load(self.context.profile.path).own_data_file:
+            # The file of an earlier choice may be gone, because its copy is kept; a file that is named now may not.
+            seen.append(Expectation("Your own file", f"in {own}", "not there", met=False))
         if choice(self.context) == ORIGINAL and data.origin is not Origin.ORIGINAL:
             seen.append(Expectation("Origin", "the lab's file", origin_words(data), met=False))
         return seen

@@ -8,8 +8,10 @@ that this copy is identical to the lab's original, but it consists exactly of UC
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import io
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -113,6 +115,8 @@ def examine(content: bytes) -> DataFile:
     size, sha256 = len(content), hashlib.sha256(content).hexdigest()
     if size > MOST:
         return DataFile(size, sha256, 0, ())
+    if form := _other_form(content):
+        return DataFile(size, sha256, 0, (), form)
     first, _, rest = content.partition(b"\n")
     columns = tuple(first.decode("utf-8", "replace").removesuffix("\r").split(","))
     problem = _column_problem(columns)
@@ -122,6 +126,37 @@ def examine(content: bytes) -> DataFile:
     while lines and not lines[-1].strip():
         lines.pop()
     return DataFile(size, sha256, len(lines), columns, problem, "" if problem else _row_problem(lines))
+
+
+_FORMS = (
+    (b"PK\x03\x04", "it is a ZIP archive, or a workbook of Excel: unpack it, or save it as CSV"),
+    (b"\xd0\xcf\x11\xe0", "it is a workbook of Excel: save it as CSV with commas"),
+    (b"\x1f\x8b", "it is compressed (gzip): unpack it"),
+    (b"%PDF", "it is a PDF"),
+    (b"PAR1", "it is a Parquet file: write it as CSV"),
+    (b"version https://git-lfs.github.com/spec/", "it is a pointer of Git LFS, not the file: git lfs pull fetches it"),
+    (codecs.BOM_UTF16_LE, "it is UTF-16: save it as UTF-8"),
+    (codecs.BOM_UTF16_BE, "it is UTF-16: save it as UTF-8"),
+)
+"""First bytes of what people take for the file (file formats' magic numbers; git-lfs, docs/spec.md)."""
+
+
+def _other_form(content: bytes) -> str:
+    """Return what a file is if it is not text with commas; empty if it may be."""
+    if told := next((words for start, words in _FORMS if content.startswith(start)), ""):
+        return told
+    head = content[:4096]
+    if re.match(rb"\s*<(?:!doctype|html|\?xml|head|!--)", head, re.IGNORECASE):
+        return "it is a web page: the download led to a page, such as one for a sign-in, instead of the file"
+    if re.match(rb"\s*[\[{]", head):
+        return "it is JSON"
+    if b"\0" in head:
+        return "it is not text, or UTF-16: save it as UTF-8"
+    first = head.partition(b"\n")[0]
+    for separator, name in ((b";", "semicolons"), (b"\t", "tabs"), (b"|", "vertical bars")):
+        if first.count(separator) >= len(COLUMNS) // 2 and b"," not in first:
+            return f"its values are separated by {name}, as some programs write CSV: save it with commas"
+    return ""
 
 
 def _column_problem(columns: tuple[str, ...]) -> str:

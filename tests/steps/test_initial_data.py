@@ -198,6 +198,30 @@ def test_a_file_of_one_s_own_is_taken_checked_and_told_from_the_lab_s(machine: M
     assert machine.kept == own(ROW)
 
 
+def test_a_file_that_is_named_now_must_be_there_although_an_earlier_copy_is_good(machine: Machine) -> None:
+    mine = machine.root / "mine.csv"
+    mine.write_bytes(own(ROW))
+    machine.solve(str(mine))
+    typo = str(machine.root / "typo.csv")
+    looked = machine.look(typo)
+    assert looked.status is Status.FAILED
+    assert actual(looked, "Your own file") == "not there"
+    with pytest.raises(ConflictError) as refused:
+        machine.solve(typo)
+    assert "typo.csv cannot be read" in refused.value.hint
+    assert machine.context().profile.settings.value("own_data_file") == str(mine)
+    mine.unlink()
+    assert machine.look().passed
+
+
+def test_a_byte_order_mark_is_left_away(machine: Machine) -> None:
+    mine = machine.root / "mine.csv"
+    mine.write_bytes(b"\xef\xbb\xbf" + own(ROW))
+    machine.solve(str(mine))
+    assert machine.look().passed
+    assert machine.kept == own(ROW)
+
+
 def test_a_file_with_other_columns_is_refused_with_their_names(machine: Machine) -> None:
     mine = machine.root / "mine.csv"
     mine.write_bytes(own(ROW).replace(b" hours-per-week", b" hours", 1))
