@@ -46,7 +46,10 @@ class Home:
         import platformdirs
 
         folders = platformdirs.PlatformDirs("hol-wizard", appauthor=False)
-        found = (folders.user_config_path, folders.user_state_path, folders.user_cache_path)
+        try:
+            found = (folders.user_config_path, folders.user_state_path, folders.user_cache_path)
+        except RuntimeError as error:
+            raise homeless(f", or choose a folder for the wizard's files: {_set_variable()}") from error
         for kind, path in zip(("CONFIG", "STATE", "CACHE"), found, strict=True):
             if problem := problem_with_path(str(path)):
                 raise UsageError(
@@ -211,10 +214,20 @@ def home_folder() -> Path:
     try:
         return Path.home()
     except RuntimeError as error:
-        variable = "USERPROFILE" if sys.platform == "win32" else "HOME"
-        raise UsageError(
-            "Your home folder cannot be determined.", f"Set the variable {variable} to a folder of yours."
-        ) from error
+        raise homeless() from error
+
+
+def homeless(otherwise: str = "") -> UsageError:
+    """Return the error if nothing says where the person's home folder is.
+
+    Args:
+        otherwise: What else helps; it follows the advice to set the variable.
+    """
+    variable = "USERPROFILE" if sys.platform == "win32" else "HOME"
+    return UsageError(
+        "Your home folder cannot be determined: no variable names it, and the system does not know your account.",
+        f"Set the variable {variable} to a folder of yours{otherwise}.",
+    )
 
 
 def _file_among(path: Path) -> Path | None:

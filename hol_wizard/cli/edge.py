@@ -98,6 +98,8 @@ def _command(arguments: list[str], *, is_own_process: bool) -> int:
     from hol_wizard import variables
 
     if is_own_process:
+        # Nobody else may write into files of the wizard, whatever the shell says (`umask 000`).
+        os.umask(os.umask(0o077) | 0o022)
         variables.leave_shell(os.environ)
     # Programs that the wizard or a library starts get only what is left. The process of another program keeps its own.
     environ = variables.take(os.environ) if is_own_process else dict(os.environ)
@@ -152,6 +154,11 @@ def _pasted(hint: str, options: argparse.Namespace) -> str:
 
 
 def _where_the_log_is() -> str:
+    from hol_wizard.errors import UsageError
     from hol_wizard.paths import Home
 
-    return f"Try again. If it happens again, report it with the log file {Home.default().log_file}"
+    try:
+        log_file = Home.default().log_file
+    except UsageError:
+        return "Try again. If it happens again, report it."
+    return f"Try again. If it happens again, report it with the log file {log_file}"

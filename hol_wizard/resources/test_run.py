@@ -103,7 +103,12 @@ class TestRun(Resource[Found]):
     @property
     def id(self) -> str:
         """Return its ID in the ledger."""
-        return f"this-machine/{self.folder}"
+        return self.id_in(self.clone)
+
+    @staticmethod
+    def id_in(clone: Path) -> str:
+        """Return the ID of the results in a clone."""
+        return f"this-machine/{clone / RESULTS}"
 
     @property
     def where(self) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from hol_wizard.engine import ownership
 from hol_wizard.engine.registry import Change, check, solve, undo
 from hol_wizard.engine.results import Result
-from hol_wizard.errors import NotFoundError
+from hol_wizard.errors import NotFoundError, UnreachableError
 from hol_wizard.resources.build_settings import image_name
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.local_clone import required_clone
@@ -60,7 +60,19 @@ def _left(context: StepContext) -> TestRun:
     return TestRun(context, context.services.workbench(), Path(context.names.clone_folder), None)
 
 
-@undo(plan=lambda context: ownership.plan_undo(_left(context)), marked=lambda context: ownership.marked(_left(context)))
+def _plan_removal(context: StepContext) -> Sequence[Change]:
+    folder = Path(context.names.clone_folder)
+    if not context.ledger.made(TestRun.id_in(folder)):
+        return ()
+    try:
+        return ownership.plan_undo(_left(context))
+    except UnreachableError as error:
+        # The engine: everything else can be removed without it.
+        note = f"cannot tell whether it exists: {error.message}"
+        return (Change("unclear", TestRun.kind, TestRun.name, str(folder), note=note, resource=TestRun.id_in(folder)),)
+
+
+@undo(plan=_plan_removal, marked=lambda context: ownership.marked(_left(context)))
 def remove_results(context: StepContext) -> None:
     """Remove the results and the test image, if this wizard has made them."""
     ownership.undo(_left(context))

@@ -33,6 +33,11 @@ def plan_undo(resource: Resource[T]) -> tuple[Change, ...]:
         return (error.unseen.change,)
     except AccessDeniedError as error:
         return (told(resource, "unclear", f"cannot tell whether it exists: {error.message}"),)
+    except UnreachableError as error:
+        if not resource.is_here:
+            raise
+        # Everything in the cloud can be removed without this machine's container engine.
+        return (told(resource, "unclear", f"cannot tell whether it exists: {error.message}"),)
     if found is None:
         trace = resource.trace()
         return (told(resource, "purge", trace),) if trace else ()

@@ -133,6 +133,11 @@ class Resource(ABC, Generic[T]):
         return ""
 
     @property
+    def is_here(self) -> bool:
+        """Whether it is on this machine, and not in the cloud."""
+        return self.id.startswith("this-machine/")
+
+    @property
     def cost(self) -> str:
         """Return what it costs, in words; empty if that is part of another resource's cost."""
         return "free"
