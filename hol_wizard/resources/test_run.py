@@ -25,7 +25,6 @@ from hol_wizard.services.containers.workbench import (
     COMMIT_LABEL,
     MODEL_LABEL,
     RESULTS,
-    TEST_IMAGE,
     TESTS,
     TESTS_LABEL,
     TESTS_USUALLY,
@@ -118,7 +117,7 @@ class TestRun(Resource[Found]):
     @property
     def note(self) -> str:
         """Return what else is created."""
-        return self.bench.note or f"in the image {TEST_IMAGE}, which is built from the inference image"
+        return self.bench.note or "in an image of their own, which is built from the inference image"
 
     # Reading
 
@@ -230,7 +229,7 @@ class TestRun(Resource[Found]):
     def contents(self, found: Found) -> str:
         """Return what is removed with them."""
         del found
-        return "" if self.bench.note else f"with the image {TEST_IMAGE}"
+        return "" if self.bench.note else "with the image that the tests ran in"
 
     def delete(self, found: Found) -> None:
         """Remove the files of the run, and the image that it built."""

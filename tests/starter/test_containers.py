@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import Message
 from pathlib import Path
 from xml.etree import ElementTree
@@ -66,10 +68,10 @@ def built(registered: Registered, repository: Path) -> Iterator[Built]:
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     yield Built(repository, f"{name}:local", environment, time.monotonic() - began)
-    subprocess.run(["docker", "image", "rm", "--force", "mltests", f"{name}:local"], capture_output=True, check=False)
-    # A second run of the tests takes the name from the first one's image.
-    ours = ["--filter", "label=model.name=worst_regression"]
-    subprocess.run(["docker", "image", "prune", "--force", *ours], capture_output=True, check=False)
+    subprocess.run(["docker", "image", "rm", "--force", f"{name}:local"], capture_output=True, check=False)
+    for clone in (repository, other_clone(repository)):
+        for image in images_with_tests(clone):
+            docker("image", "rm", image)
 
 
 def docker(*arguments: str) -> str:
@@ -86,6 +88,16 @@ def run_tests(built: Built) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+
+
+def other_clone(repository: Path) -> Path:
+    return repository.with_name("other")
+
+
+def images_with_tests(repository: Path) -> list[str]:
+    place = f"{platform.node()} {(repository / 'Project_One-Tests').resolve()}"
+    label = f"label=mltests.of={hashlib.sha256(place.encode()).hexdigest()[:16]}"
+    return docker("image", "ls", "--quiet", "--no-trunc", "--filter", label).split()
 
 
 def test_from_a_registered_model_to_results(built: Built) -> None:
@@ -137,8 +149,18 @@ def test_from_a_registered_model_to_results(built: Built) -> None:
         file.write("\n\ndef test_mine():\n    assert False\n")
     passed = json.loads((results.parent / "artifacts.json").read_text(encoding="utf-8"))
     assert passed == {**told, "tested_image_id": image["Id"]}
+    (first,) = images_with_tests(built.repository)
+    other = shutil.copytree(built.repository, other_clone(built.repository))
     failed = run_tests(built)
     assert failed.returncode == 1
+    (second,) = images_with_tests(built.repository)
+    assert second != first, "the one of the run before is removed"
+    # Another clone on the same engine, at the same time or not, has an image of its own.
+    with (other / "Project_One-Tests" / "test_model.py").open("a", encoding="utf-8") as file:
+        file.write("\n\ndef test_other():\n    assert True\n")
+    assert run_tests(replace(built, repository=other)).returncode == 1, "the failing test is copied, too"
+    assert images_with_tests(built.repository) == [second]
+    assert len(images_with_tests(other)) == 1
     assert json.loads((results.parent / "artifacts.json").read_text(encoding="utf-8")) == told
     assert "test_mine" in (results / "test-results.xml").read_text(encoding="utf-8")
 

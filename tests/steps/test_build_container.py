@@ -201,6 +201,9 @@ def test_the_image_has_this_code_and_this_model_and_answers(builder: Attendee, p
     assert verbs(builder, BUILD) == ["change"]
     assert builder.solve(BUILD).statuses[BUILD] is Status.PASSED
     assert "with uncommitted changes" in actual(builder.look(BUILD), "Commit")
+    lab = builder.wizard().profile.choices.lab_id
+    kept = docker("image", "ls", "--quiet", "--no-trunc", "--filter", f"label=hol-wizard.lab={lab}").split()
+    assert kept == [docker("image", "inspect", "--format", "{{.Id}}", name)], "the one before is gone"
     git(builder, "commit", "-m", "Comment", "--all")
     assert "Project_One" not in actual(builder.look(BUILD), "Code")
     changed = builder.look(BUILD)
@@ -230,7 +233,6 @@ def test_the_image_has_this_code_and_this_model_and_answers(builder: Attendee, p
     docker("tag", ours, name)
     builder.solve(BUILD)
     builder.teardown(BUILD)
-    lab = builder.wizard().profile.choices.lab_id
     assert before not in docker(
         "image", "ls", "--all", "--quiet", "--no-trunc", "--filter", f"label=hol-wizard.lab={lab}"
     )

@@ -19,7 +19,7 @@ from hol_wizard.lab.model import Target
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.test_run import RECORD
 from hol_wizard.resources.written_test import TEST_FILE
-from hol_wizard.services.containers.workbench import RESULTS, TEST_IMAGE
+from hol_wizard.services.containers.workbench import RESULTS, TESTS_LABEL
 from hol_wizard.services.context import Services
 from hol_wizard.steps import test_container as step
 from tests.resources.bench import COVERAGE, IMAGE, OWN_TEST, PASSED, STARTER_TEST, Bench, leave
@@ -332,9 +332,11 @@ def test_in_a_real_image_a_failure_is_named_a_stop_leaves_nothing_and_an_undo_re
     assert after.report is not None
     assert str(after.report.results) == "5 passed", "the results before stay"
 
+    ours = f"label={TESTS_LABEL}={context_of(builder, RUN).lab_id}"
+    assert len(docker("image", "ls", "--quiet", "--filter", ours).split()) == 1, "earlier ones are gone"
     builder.teardown(RUN)
     assert not (clone(builder) / RESULTS).exists()
-    assert docker("image", "ls", "--quiet", TEST_IMAGE) == ""
+    assert docker("image", "ls", "--quiet", "--filter", ours) == ""
 
 
 @pytest.mark.timeout(300)

@@ -28,7 +28,6 @@ from hol_wizard.services.containers.workbench import (
     NOTE_FILE,
     PERSON,
     PROJECT,
-    TEST_IMAGE,
     TESTED,
     TESTS,
     TESTS_LABEL,
@@ -52,11 +51,12 @@ class EngineWorkbench:
         self._engine = engine
 
     def build(self, clone: Path, given: Mapping[str, str], lab: str, reporter: Reporter) -> None:
-        """Run `build.py`."""
+        """Run `build.py`, then remove the images that it has taken the name from."""
         more = {**given, "IMAGE_LABELS": f"{LAB_LABEL}={lab}"}
         ended = run_program(clone / PROJECT / "build.py", more, reporter, usually=BUILD_USUALLY)
         if ended.code != 0:
             raise self._failure("The image was not built", ended)
+        self._remove_earlier(lab)
 
     def _failure(self, what: str, ended: Ended) -> WizardError:
         found = self._engine.probe()
@@ -141,26 +141,31 @@ class EngineWorkbench:
         return tested_in(clone / NOTE_FILE)
 
     def remove_tests(self, clone: Path, lab: str) -> None:
-        """Remove the test image if its label has the mark, and its entry in `artifacts.json`."""
-        found = self._engine.image(TEST_IMAGE)
-        if found is not None and found.labels.get(TESTS_LABEL) == lab:
-            self._engine.run("image", "rm", TEST_IMAGE, seconds=_REMOVAL)
-        self._remove_nameless(f"{TESTS_LABEL}={lab}")
+        """Remove the images with tests whose label has the mark, and the entry in `artifacts.json`."""
+        for each in self._nameless(f"{TESTS_LABEL}={lab}"):
+            self._engine.run("image", "rm", each, seconds=_REMOVAL)
         forget_tested(clone / NOTE_FILE)
 
     def remove(self, clone: Path, image: Image, lab: str) -> None:
         """Remove the name, then all images of this lab that have no name and are not in use."""
         del clone
         self._engine.run("image", "rm", image.name, seconds=_REMOVAL)
-        self._remove_nameless(f"{LAB_LABEL}={lab}")
+        self._remove_earlier(lab)
 
-    def _remove_nameless(self, label: str) -> None:
+    def _remove_earlier(self, lab: str) -> None:
+        """Remove the earlier builds of the inference image; each takes up to half a gigabyte."""
+        tests = self._nameless(TESTS_LABEL)
+        for each in self._nameless(f"{LAB_LABEL}={lab}"):
+            if each not in tests:
+                try:
+                    self._engine.run("image", "rm", each, seconds=_REMOVAL)
+                except ServiceError:
+                    continue  # a container or another image still uses it; it has no name
+
+    def _nameless(self, label: str) -> tuple[str, ...]:
+        """Return the IDs of the images with a label that have no name."""
         ours = ("--filter", "dangling=true", "--filter", f"label={label}")
-        for each in dict.fromkeys(self._engine.run("image", "ls", "--quiet", "--no-trunc", *ours).split()):
-            try:
-                self._engine.run("image", "rm", each, seconds=_REMOVAL)
-            except ServiceError:
-                continue  # a container or another image still uses it; it has no name
+        return tuple(dict.fromkeys(self._engine.run("image", "ls", "--quiet", "--no-trunc", *ours).split()))
 
 
 def run_program(

@@ -32,10 +32,9 @@ MODEL_LABEL: Final = "model.name"
 VERSION_LABEL: Final = "model.version"
 LAB_LABEL: Final = "hol-wizard.lab"
 """The lab's ID: the wizard's mark."""
-TEST_IMAGE: Final = "mltests"
-"""The image that `run_tests.py` builds on top of the inference image."""
 TESTS_LABEL: Final = "hol-wizard.tests"
-"""The lab's ID in a test image and in the record of a run; a test image also inherits `LAB_LABEL`."""
+"""The lab's ID in an image with tests, which has no name, and in the record of a run. Such an image also inherits
+`LAB_LABEL`."""
 
 PERSON: Final[Mapping[str, Any]] = {"age": 37, "hours-per-week": 40.0}
 """The person in the trial request to the model."""
@@ -104,7 +103,7 @@ class Workbench(Protocol):
         """Return the ID of the image whose tests have all passed, as in `Image.id`; empty if there is none."""
 
     def remove_tests(self, clone: Path, lab: str) -> None:
-        """Remove the test image of this lab, if there is one, and the record that an image was tested.
+        """Remove the images with tests of this lab, and the record that an image was tested.
 
         Raises:
             ServiceError: The image is in use, or the engine could not be asked.

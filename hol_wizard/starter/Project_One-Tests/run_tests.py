@@ -17,6 +17,7 @@ import argparse
 import hashlib
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -31,7 +32,8 @@ from xml.etree import ElementTree
 HERE = Path(__file__).resolve().parent
 ARTIFACTS = HERE.parent / "ml_temp" / "artifacts"
 """Folder in which the build writes `artifacts.json`."""
-TEST_IMAGE = "mltests"
+TESTS_OF = "mltests.of"
+"""Label of an image with tests: which checkout it was built from. It has no name, which another checkout could take."""
 IN_CONTAINER = "/var/azureml-app"
 RESULTS = ("test-results.xml", "coverage.xml", "cov_html/index.html")
 RECORD = "tested.json"
@@ -115,8 +117,19 @@ def record_of(image: str, labels: dict[str, str]) -> dict[str, Any]:
     return {"image_id": image, "labels": labels, "tests": tests, "marks": marks()}
 
 
-def run(image: str, platform: str, results: Path, record: dict[str, Any]) -> int:
+def this_checkout() -> str:
+    """Return a value for the label that no other checkout has, also not one on another machine with the same engine."""
+    return hashlib.sha256(f"{platform.node()} {HERE}".encode()).hexdigest()[:16]
+
+
+def run(image: str, on: str, results: Path, record: dict[str, Any]) -> int:
     """Run the tests in the image, and return pytest's exit code.
+
+    Args:
+        image: The image to test.
+        on: Its platform; empty: the engine's own.
+        results: Folder for the results.
+        record: What is tested.
 
     Raises:
         NotReadyError: The folder of the results contains something that no test run wrote.
@@ -124,12 +137,10 @@ def run(image: str, platform: str, results: Path, record: dict[str, Any]) -> int
     """
     see_that_all_was_made(results)
     print(f"Adding the tests to {image}", flush=True)
-    on = ["--platform", platform] if platform else []
-    labels = [word for name, value in marks().items() for word in ("--label", f"{name}={value}")]
-    if docker("build", *on, *labels, "--tag", TEST_IMAGE, "--build-arg", f"INFERENCE_IMAGE={image}", str(HERE)):
-        raise TestRunError("The image with the tests could not be built. Does `docker version` answer?")
-    name = f"{TEST_IMAGE}-{uuid.uuid4().hex[:8]}"
-    if docker("create", *on, "--name", name, "--init", "--network", "none", TEST_IMAGE, quiet=True):
+    options = ["--platform", on] if on else []
+    tests = with_tests(image, options)
+    name = f"mltests-{uuid.uuid4().hex[:8]}"
+    if docker("create", *options, "--name", name, "--init", "--network", "none", tests, quiet=True):
         raise TestRunError("The container could not be created.")
     try:
         print("Running the tests", flush=True)
@@ -142,6 +153,28 @@ def run(image: str, platform: str, results: Path, record: dict[str, Any]) -> int
     finally:
         docker("rm", "--force", name, quiet=True)
     return code
+
+
+def with_tests(image: str, options: list[str]) -> str:
+    """Build an image with the tests from another one, remove the ones that this checkout built before, return its ID.
+
+    Raises:
+        TestRunError: It could not be built.
+    """
+    labels = {**marks(), TESTS_OF: this_checkout()}
+    words = [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
+    with tempfile.TemporaryDirectory(prefix="runtests-") as folder:
+        file = Path(folder) / "id"
+        words += ["--iidfile", str(file), "--build-arg", f"INFERENCE_IMAGE={image}"]
+        if docker("build", *options, *words, str(HERE)):
+            raise TestRunError("The image with the tests could not be built. Does `docker version` answer?")
+        built = file.read_text(encoding="utf-8").strip()
+    listed = [program(), "image", "ls", "--quiet", "--no-trunc", "--filter", f"label={TESTS_OF}={this_checkout()}"]
+    done = subprocess.run(listed, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=False)
+    for earlier_one in sorted({*done.stdout.split()} - {built}):
+        # A run that is still in progress uses its image, so it stays until the next run.
+        subprocess.run([program(), "image", "rm", earlier_one], capture_output=True, check=False)
+    return built
 
 
 def run_here(about: dict[str, Any], results: Path, record: dict[str, Any]) -> int:
