@@ -21,6 +21,7 @@ from hol_wizard.cli.streams import (
     StdoutError,
     close_stdout,
     complain,
+    forget_another_size,
     have_streams,
     leave_behind,
     say,
@@ -69,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(arguments: list[str], *, is_own_process: bool) -> int:
+    if is_own_process:
+        forget_another_size()
     command, rest = practice_words(arguments)
     options = parse(command)
     words: list[str] = options.words

@@ -57,6 +57,18 @@ class Stdout:
         return getattr(self._stream, name)
 
 
+def forget_another_size() -> None:
+    """Remove COLUMNS and LINES if the terminal itself says how large it is.
+
+    Shells keep them up to date for themselves only: exported, they stay what they were in another window, and Textual
+    and Rich (as `shutil.get_terminal_size`) believe them rather than the terminal.
+    """
+    with suppress(OSError, ValueError, AttributeError):
+        if sys.stdout.isatty() and all(os.get_terminal_size(sys.stdout.fileno())):
+            for name in ("COLUMNS", "LINES"):
+                os.environ.pop(name, None)
+
+
 class MisuseError(Exception):
     """The command line is wrong; like UsageError, but available before other modules are loaded."""
 

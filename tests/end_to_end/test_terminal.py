@@ -299,6 +299,17 @@ def test_any_size_at_any_time_breaks_nothing(ground: Ground) -> None:
         assert_whole(terminal)
 
 
+def test_the_size_is_the_terminals_own_whatever_the_shell_exports(ground: Ground) -> None:
+    ground.machine.more |= {"COLUMNS": "300", "LINES": "100"}
+    with wizard(ground, size=(80, 24)) as terminal:
+        terminal.wait_for(OVERVIEW, PATIENCE)
+        terminal.wait_for("quit", PATIENCE)
+        terminal.resize(120, 40)
+        answers(terminal)
+        terminal.send(b"q")
+        assert terminal.wait_for_end() == 0
+
+
 def test_lost_standard_error_leaves_the_screen_on_the_terminal(ground: Ground) -> None:
     shell = ["sh", "-c", 'exec "$@" 2>/dev/null', "sh", *COMMAND]
     with wizard(ground, program=shell) as terminal:

@@ -95,7 +95,15 @@ class DatabricksProfiles:
         if not found.has_section(name):
             return None
         # The CLI removes a comment at the end of a line, the Python SDK does not.
-        values = {key: re.split(r"\s[;#]", value or "")[0].strip() for key, value in found[name].to_dict().items()}
+        try:
+            options = found[name].to_dict()
+        except TypeError as error:
+            # The parser joins the lines of a value, and there is none to join them to.
+            raise ConflictError(
+                f"{self.path} is invalid: in the profile [{name}], indented lines follow a key without a value.",
+                "Correct it in an editor or move it, then try again.",
+            ) from error
+        values = {key: re.split(r"\s[;#]", value or "")[0].strip() for key, value in options.items()}
         token = values.get("token", "")
         known = {"host", "auth_type", "azure_tenant_id", "token"}
         return CliProfile(

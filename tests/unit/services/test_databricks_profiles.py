@@ -246,6 +246,21 @@ def test_a_broken_file_is_named_and_left_as_it_is(
     assert list(file.parent.iterdir()) == [file]
 
 
+def test_a_value_of_several_lines_without_a_first_one_is_told_and_kept(
+    profiles: DatabricksProfiles, file: Path
+) -> None:
+    theirs = "[theirs]\nhost\n  dapi-canary\n  b = 1\n"
+    file.write_text(theirs, "utf-8")
+    with pytest.raises(ConflictError, match=r"in the profile \[theirs\], indented lines") as caught:
+        profiles.find("theirs")
+    assert "canary" not in f"{caught.value.message}{caught.value.hint}{caught.value.detail}"
+    # Another profile can be used, and this one stays letter for letter.
+    profiles.write("dev", OURS)
+    assert profiles.find("dev") == OURS
+    profiles.remove("dev")
+    assert file.read_text("utf-8").startswith(theirs)
+
+
 def test_a_folder_in_the_place_of_the_file_is_an_error_of_ours(profiles: DatabricksProfiles, file: Path) -> None:
     file.mkdir()
     with pytest.raises(ConflictError, match="cannot be read"):
