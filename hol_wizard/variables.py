@@ -92,9 +92,11 @@ DESKTOP: Final = _group(
     " BROWSER SSH_CONNECTION SSH_CLIENT SSH_TTY CODESPACES WSL_DISTRO_NAME WSL_INTEROP WSLENV VSCODE_IPC_HOOK_CLI"
 )
 """The browser and the desktop, and whether there are any."""
+TERMINAL: Final = _group("TMUX TMUX_TMPDIR STY")
+"""The multiplexer around the terminal."""
 _OWN: Final = _group(
-    "HOL_WIZARD_HOME HOL_WIZARD_DEBUG CI FORCE_COLOR ESCDELAY TERM_PROGRAM TERM_PROGRAM_VERSION TERMINAL_EMULATOR TMUX"
-    " STY WT_SESSION CONEMUANSI VTE_VERSION KITTY_WINDOW_ID ITERM_SESSION_ID LC_TERMINAL GNOME_KEYRING_CONTROL"
+    "HOL_WIZARD_HOME HOL_WIZARD_DEBUG CI FORCE_COLOR ESCDELAY TERM_PROGRAM TERM_PROGRAM_VERSION TERMINAL_EMULATOR"
+    " WT_SESSION CONEMUANSI VTE_VERSION KITTY_WINDOW_ID ITERM_SESSION_ID LC_TERMINAL GNOME_KEYRING_CONTROL"
     " KEYCHAIN_PATH PYTHON_KEYRING_BACKEND",
     "TEXTUAL",
     "PROMPT_TOOLKIT_",
@@ -102,7 +104,7 @@ _OWN: Final = _group(
 """What the wizard and its libraries read in this process: the terminal, the keyring, the wizard's folder."""
 PRACTICE: Final = _group("HOL_WIZARD_HOME HOL_WIZARD_PRACTICE_RUNTIME", "PIP_")
 """Where the practice cloud keeps the packages of its clusters, and how pip downloads them."""
-_KEPT: Final = (SYSTEM, NETWORK, GIT, DOCKER, AZURE, DATABRICKS, PYTHON, DESKTOP, PRACTICE, _OWN)
+_KEPT: Final = (SYSTEM, NETWORK, GIT, DOCKER, AZURE, DATABRICKS, PYTHON, DESKTOP, TERMINAL, PRACTICE, _OWN)
 
 SHELL: Final = "HOL_WIZARD_SHELL"
 """The shell's variables before it was prepared for the practice cloud (`practice env`)."""

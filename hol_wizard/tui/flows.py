@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
-import webbrowser
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hol_wizard.lab.model import Target
-from hol_wizard.tui.clipboard import copy_natively
+from hol_wizard.tui.desktop import copy_natively, open_in_browser
 from hol_wizard.tui.modals.choose import ChooseDialog
 from hol_wizard.tui.modals.confirm import ConfirmDialog
 from hol_wizard.tui.modals.inputs import InputsDialog
@@ -28,7 +24,6 @@ from hol_wizard.wizard.requests import Ask, ByHand, Confirm, Consent, Kind, Ledg
 if TYPE_CHECKING:
     from hol_wizard.tui.app import HolWizardApp
 
-logger = logging.getLogger(__name__)
 
 LEAVE, COPY, BROWSER = "leave", "copy", "browser"
 """Groups of flows in addition to those that ask about changes; only one flow of each group runs at a time."""
@@ -140,10 +135,12 @@ async def _leave_running(app: HolWizardApp) -> None:
 
 async def copy(app: HolWizardApp, text: str, what: str) -> None:
     """Copy the text, and show what was copied."""
+    # A terminal at the other end of a connection has its own clipboard, so it is always asked as well.
     app.copy_to_clipboard(text)
-    if sys.platform == "darwin":
-        await aside(lambda: copy_natively(text), "copy")
-    app.notify(what, title="Copied", timeout=4, markup=False)
+    where = await aside(lambda: copy_natively(text), "copy")
+    app.notify(
+        what, title=f"Copied to {where}" if where else "Sent to the terminal's clipboard", timeout=4, markup=False
+    )
 
 
 async def copy_one(app: HolWizardApp, commands: Sequence[str]) -> None:
@@ -196,16 +193,3 @@ async def _browse(app: HolWizardApp, address: str, name: str, copied: str) -> No
         app.notify(name, title="Opened in the browser", timeout=6, markup=False)
     else:
         await copy(app, name, copied)
-
-
-def open_in_browser(address: str) -> bool:
-    """Open the address, but never in a text browser, which would draw over this terminal."""
-    windows = sys.platform in {"win32", "darwin"} or any(os.environ.get(v) for v in ("DISPLAY", "WAYLAND_DISPLAY"))
-    remote = os.environ.get("SSH_CONNECTION") and not windows
-    if remote or not windows:
-        return False
-    try:
-        return webbrowser.open(address)
-    except (webbrowser.Error, OSError) as error:
-        logger.warning("no browser: %s", error)
-        return False
