@@ -21,8 +21,7 @@ ADDRESS = "https://portal.azure.com/#home"
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
-    """Return a function that puts a program on the PATH, on which there is nothing else; what it was told is in the file
-    that the function returns."""
+    """Return a function that puts a program on an otherwise empty PATH, and returns the file with what it was told."""
     monkeypatch.setenv("PATH", str(tmp_path))
     for name in ("TMUX", "DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
