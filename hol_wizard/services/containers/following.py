@@ -4,9 +4,11 @@ request."""
 from __future__ import annotations
 
 import codecs
+import errno
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from typing import IO, Final
 from hol_wizard import variables
 from hol_wizard.engine.reporter import Reporter
 from hol_wizard.errors import ServiceError, StoppedError
+from hol_wizard.services.containers import supervisor
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +33,8 @@ _WINDOW: Final = 0.1
 """Seconds for which output is collected before it is shown, and between checks for a stop."""
 _LINGER: Final = 1.0
 """Seconds for which output is still read after the program has ended: child processes can keep the pipe open."""
-_INTERRUPTED: Final = 5.0
-"""Seconds that a program gets after Ctrl-C: Docker cancels a build in 45 ms, and a container is removed."""
-_TERMINATED: Final = 2.0
+_INTERRUPTED: Final = supervisor.INTERRUPTED
+_TERMINATED: Final = supervisor.TERMINATED
 _MOST: Final = 40
 """Lines of one window that are shown. Nobody reads more, and the keys must stay quick; the log file has all of them."""
 _LAST: Final = 300
@@ -67,6 +69,8 @@ def follow(
 ) -> Ended:
     """Run a program, and show each line of its output.
 
+    It never outlives the wizard: if that is killed, `supervisor` ends it with its child processes.
+
     Args:
         command: Program and arguments; no shell.
         folder: Its working folder.
@@ -80,12 +84,15 @@ def follow(
         StoppedError: The user stopped it, or the deadline has passed; the program and its child processes have ended.
         ServiceError: It cannot be started.
     """
+    supervised = [sys.executable, "-I", "-S", supervisor.__file__, *map(str, command)]
     try:
+        if shutil.which(command[0], path=environment.get("PATH")) is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         process = subprocess.Popen(  # noqa: S603 there is no shell
-            [str(each) for each in command],
+            supervised,
             cwd=folder,
             env=dict(environment),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             # Ctrl-C is for the wizard, which asks first; the program leads a process group so that all of it can be
@@ -115,6 +122,9 @@ def follow(
     except BaseException:
         _end(process)
         raise
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
     return Ended(process.wait(), "\n".join(last))
 
 

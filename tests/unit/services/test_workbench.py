@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -128,6 +129,36 @@ def test_a_stop_ends_the_whole_group_and_says_how_to_begin_again(
     while psutil.pid_exists(children[0]) and psutil.Process(children[0]).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline, "the child still runs"
         time.sleep(0.05)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a killed process leaves its children there, too")
+def test_a_wizard_that_is_killed_leaves_no_program_behind(tmp_path: Path) -> None:
+    """Its child cleans up after Ctrl-C; the child of the child ignores it."""
+    program, wizard = tmp_path / "program.py", tmp_path / "wizard.py"
+    program.write_text(
+        "import os, subprocess, time\n"
+        "deaf = ['sh', '-c', 'trap \"\" INT TERM; sleep 60; :']\n"
+        "print(os.getpid(), subprocess.Popen(deaf).pid, flush=True)\n"
+        "try:\n    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    open('cleaned', 'w').close()\n"
+    )
+    wizard.write_text(
+        "import sys, threading\n"
+        "from pathlib import Path\n"
+        "from hol_wizard.engine.reporter import Reporter\n"
+        "from hol_wizard.services.containers.following import follow\n"
+        "reporter = Reporter('step', lambda event: print(event.text, flush=True), threading.Event())\n"
+        f"follow([sys.executable, Path({str(program)!r})], Path({str(tmp_path)!r}), {{}}, reporter)\n"
+    )
+    found = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    with subprocess.Popen([sys.executable, wizard], stdout=subprocess.PIPE, text=True, env=found) as process:
+        assert process.stdout is not None
+        left = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
+        assert len(left) == 2
+        process.kill()
+    _, alive = psutil.wait_procs(left, timeout=20)
+    assert alive == []
+    assert (tmp_path / "cleaned").exists()
 
 
 def test_output_that_a_child_keeps_open_does_not_hold_the_end_up(
