@@ -32,6 +32,10 @@ class WizardError(Exception):
         super().__init__(self.message)
 
 
+class DefectError(WizardError):
+    """A defect of the wizard's own ended what it was doing; exit code 70. The log contains the cause."""
+
+
 class UsageError(WizardError):
     """The command line, a configuration file or a typed value is wrong; exit code 2."""
 

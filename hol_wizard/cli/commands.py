@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hol_wizard.cli.composition import front_end, make_wizard, show
 from hol_wizard.cli.practice import run_practice
-from hol_wizard.cli.streams import INTERNAL_ERROR, USAGE, complain
+from hol_wizard.cli.streams import UNKNOWN, USAGE, complain
 from hol_wizard.cli.vocabulary import ABOUT_RESOURCES, CHECK, FRONT, LIST, WORK
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def dispatch(
     code = _with(wizard, name, front, options, selectors)
     if name in ABOUT_RESOURCES and (problem := wizard.ledger_care.problem()) is not None:
         complain(problem.message, problem.hint)
-        return code or INTERNAL_ERROR
+        return code or UNKNOWN
     return code
 
 

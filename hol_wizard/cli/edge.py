@@ -13,8 +13,9 @@ from hol_wizard.cli.arguments import help_text, nearest, parse, practice_words
 from hol_wizard.cli.commands import dispatch
 from hol_wizard.cli.rules import judge, judge_texts
 from hol_wizard.cli.streams import (
-    INTERNAL_ERROR,
+    DEFECT,
     INTERRUPTED,
+    UNKNOWN,
     USAGE,
     MisuseError,
     Stdout,
@@ -120,7 +121,7 @@ def _run(
     import logging
 
     from hol_wizard import log, variables
-    from hol_wizard.errors import ContentError, UsageError, WizardError
+    from hol_wizard.errors import ContentError, DefectError, UsageError, WizardError
     from hol_wizard.redaction import scrub
 
     variables.hide(environ)
@@ -131,17 +132,20 @@ def _run(
     except (UsageError, ContentError) as error:
         complain(error.message, _pasted(error.hint, options))
         return USAGE
+    except DefectError as error:
+        complain(error.message, _sent(None, name, error.hint))
+        return DEFECT
     except WizardError as error:
         logging.getLogger(__name__).error("%s (%s)", error.message, error.detail, exc_info=error)
         complain(error.message, _pasted(error.hint, options))
-        return INTERNAL_ERROR
+        return UNKNOWN
     except (BrokenPipeError, StdoutError):
         raise
     # The outermost edge: nobody should see a traceback, and the log contains it.
     except Exception as error:
         logging.getLogger(__name__).critical("the wizard failed", exc_info=error)
-        complain(f"internal error: {type(error).__name__}: {scrub(str(error))}", _where_the_log_is())
-        return INTERNAL_ERROR
+        complain(f"internal error: {type(error).__name__}: {scrub(str(error))}", _sent(error, name, "Try again."))
+        return DEFECT
     finally:
         for close in reversed(closers):
             close()
@@ -156,12 +160,15 @@ def _pasted(hint: str, options: argparse.Namespace) -> str:
     return Speech({}, command_of(cloud, options.profile), practice=options.practice, commands=True).resolve(hint)
 
 
-def _where_the_log_is() -> str:
+def _sent(error: Exception | None, name: str, first: str) -> str:
+    """Write the report of a defect, and return what to do with it, after what to do first."""
+    from hol_wizard import defects
     from hol_wizard.errors import UsageError
     from hol_wizard.paths import Home
 
+    again = f"{first} This is a defect of the wizard. If it happens again, report it"
     try:
-        log_file = Home.default().log_file
+        path = defects.report(error, name, Home.default())
     except UsageError:
-        return "Try again. If it happens again, report it."
-    return f"Try again. If it happens again, report it with the log file {log_file}"
+        path = None
+    return f"{again} with this file, which contains no secrets: {path}" if path else f"{again}."

@@ -12,7 +12,11 @@ USAGE = 2
 
 INTERRUPTED = 130
 
-INTERNAL_ERROR = 3
+UNKNOWN = 3
+"""A service or a file could not be asked, so the result is open."""
+
+DEFECT = 70
+"""A defect of the wizard's own (`EX_SOFTWARE` of sysexits.h)."""
 
 
 class StdoutError(OSError):

@@ -14,7 +14,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from hol_wizard.errors import WizardError
+from hol_wizard.errors import DefectError, WizardError
 from hol_wizard.lab.model import Environment, Section, Target
 from hol_wizard.tui import ending
 from hol_wizard.tui.base_screen import BoardScreen
@@ -319,5 +319,5 @@ def run(
         wizard.close()
     if app.broken:
         log = wizard.home.log_file
-        raise WizardError("The screen broke; nothing is lost.", f"Start again, or use --plain. Details: {log}")
+        raise DefectError("The screen broke; nothing is lost.", f"Start again, or use --plain. Details: {log}")
     return app.return_value or 0

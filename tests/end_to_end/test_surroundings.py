@@ -16,10 +16,20 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(
-    *words: str, home: Path | None, umask: int = -1, start: tuple[str, ...] = ("-m", "hol_wizard"), engine: str = ""
+    *words: str,
+    home: Path | None,
+    umask: int = -1,
+    start: tuple[str, ...] = ("-m", "hol_wizard"),
+    engine: str = "",
+    token: str = "",
 ) -> subprocess.CompletedProcess[str]:
     """Run a command with hardly any variables."""
-    environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "DOCKER_HOST": engine}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "DOCKER_HOST": engine,
+        "HOL_WIZARD_DEVOPS_TOKEN": token,
+    }
     if home is not None:
         environment |= {"HOME": str(home), "HOL_WIZARD_HOME": str(home / "wizard")}
     return subprocess.run(
@@ -76,6 +86,37 @@ def test_nobody_else_can_write_into_what_the_wizard_makes_whatever_the_shell_say
     made = [path for path in tmp_path.rglob("*")]
     assert [path for path in made if path.name == "default.toml"]
     assert not [path for path in made if not path.is_symlink() and stat.S_IMODE(path.stat().st_mode) & 0o022]
+
+
+DEFECT = """
+import runpy, sys
+from hol_wizard.wizard.facade import Wizard
+
+def broken(self, *selectors):
+    raise ZeroDivisionError(f"in {__file__}: a defect: CANARYxCANARYxCANARYxCANARYxCANARYxCANARYxCANARYxCA")
+
+Wizard.targets = broken
+sys.argv = ["hol-wizard", *sys.argv[1:]]
+runpy.run_module("hol_wizard", run_name="__main__")
+"""
+CANARY = "CANARYxCANARYxCANARYxCANARYxCANARYxCANARYxCANARYxCA"
+
+
+def test_a_defect_of_ours_is_a_report_without_secrets_that_can_be_sent(tmp_path: Path) -> None:
+    ended = run(
+        "--check", "tools", home=tmp_path, start=("-c", DEFECT.replace("{__file__}", str(tmp_path))), token=CANARY
+    )
+    assert ended.returncode == 70
+    assert "This is a defect of the wizard" in ended.stderr
+    (report,) = tmp_path.rglob("defects/*.txt")
+    assert str(report) in ended.stderr
+    text = report.read_text("utf-8")
+    assert "ZeroDivisionError: in ~: a defect" in text
+    assert "command" in text.splitlines()[0]
+    assert "The last 200 lines" in text
+    for said in (text, ended.stderr, ended.stdout):
+        assert "CANARY" not in said
+    assert stat.S_IMODE(report.stat().st_mode) == 0o600 or sys.platform == "win32"
 
 
 NO_ENGINE = "tcp://127.0.0.1:9"

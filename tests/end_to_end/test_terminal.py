@@ -265,12 +265,14 @@ def test_a_defect_of_ours_gives_the_terminal_back_and_names_the_log(ground: Grou
         encoding="utf-8",
     )
     with wizard(ground, program=[sys.executable, str(broken)]) as terminal:
-        assert terminal.wait_for_end() == 3
+        assert terminal.wait_for_end() == 70
         assert_whole(terminal)
         said = terminal.output.rpartition(b"\x1b[")[2].decode()
         assert "screen broke" in said
         assert "hol-wizard.log" in said.replace("\r\n", "")
         assert "ZeroDivisionError" not in said
+        (report,) = (ground.machine.home / "state").rglob("defects/*.txt")
+        assert "ZeroDivisionError: a defect" in report.read_text("utf-8")
 
 
 SIZES = ((40, 10), (1, 1), (500, 200), (2, 3), (80, 24))
