@@ -19,7 +19,7 @@ import shutil
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +186,16 @@ class Work:
             log = {"lines": step.log.lines, "bytes": step.log.size, "cut": step.log.cut} if step.log.lines else None
             self.change_record(identity, state=State.COMPLETED, result=result, finished=self._jobs.now(), log=log)
 
+    def limit(self, seconds: float, cancel_seconds: float = CANCEL_SECONDS) -> None:
+        """Give this job its own limits instead of its kind's.
+
+        Args:
+            seconds: Time limit from now.
+            cancel_seconds: How long it may continue after it was canceled, or timed out.
+        """
+        self.kind = replace(self.kind, cancel_seconds=cancel_seconds)
+        self._jobs.stop_later(self, seconds)
+
     # Programs
 
     def check(self) -> None:
@@ -224,10 +234,12 @@ class Work:
             yield running
 
     @contextlib.asynccontextmanager
-    async def _run(self, program: Program, *, talks: bool, even_canceled: bool) -> AsyncIterator[Running]:
+    async def _run(
+        self, program: Program, *, talks: bool = False, errors: bool = False, even_canceled: bool
+    ) -> AsyncIterator[Running]:
         if not even_canceled:
             self.check()
-        running = await programs.start(program, talks=talks)
+        running = await programs.start(program, talks=talks, errors=errors)
         if not even_canceled:
             self._programs.add(running)
         try:
@@ -248,6 +260,7 @@ class Work:
         step: Step,
         *,
         line: Callable[[str], str | None] | None = None,
+        error_line: Callable[[str], str | None] | None = None,
         seconds: float | None = None,
         even_canceled: bool = False,
     ) -> int:
@@ -257,6 +270,7 @@ class Work:
             program: What to run.
             step: The step whose log gets its output.
             line: Converts each line for the log, or returns None; used to mask secrets and to interpret commands.
+            error_line: Does the same for its standard error, which then is not in the order of its output.
             seconds: Time limit in real time; None for that of the job.
             even_canceled: As for `started`.
 
@@ -265,8 +279,11 @@ class Work:
             CanceledError: The job was canceled before, or while the program was running.
             OSError: It cannot be started.
         """
-        async with self._run(program, talks=False, even_canceled=even_canceled) as running:
-            copying = asyncio.ensure_future(self._log(running, step, line))
+        async with self._run(program, errors=error_line is not None, even_canceled=even_canceled) as running:
+            copying = asyncio.gather(
+                self._log(running.output, step, line),
+                *([self._log(running.errors, step, error_line)] if error_line is not None else []),
+            )
             try:
                 done, _ = await asyncio.wait({copying}, timeout=seconds)
                 if not done:
@@ -279,11 +296,11 @@ class Work:
             return await running.wait()
 
     @staticmethod
-    async def _log(running: Running, step: Step, line: Callable[[str], str | None] | None) -> None:
+    async def _log(output: asyncio.StreamReader, step: Step, line: Callable[[str], str | None] | None) -> None:
         """Log a program's output until it ends."""
         lines, data = Lines(), b" "
         while data:
-            data = await running.output.read(_CHUNK)
+            data = await output.read(_CHUNK)
             said = lines.of(data)
             step.log.append(*(said if line is None else [each for each in map(line, said) if each is not None]))
 
@@ -431,13 +448,12 @@ class Jobs:
 
     async def _run(self, work: Work) -> None:
         """Do a job's work, and record its result."""
-        result, cause, limit = Result.FAILED, "", None
+        result, cause = Result.FAILED, ""
         try:
             if not self._begin(work):
                 return
             if work.kind.seconds is not None:
-                loop = asyncio.get_running_loop()
-                limit = loop.call_later(work.kind.seconds, self._stop, work.id, Result.TIMED_OUT)
+                self.stop_later(work, work.kind.seconds)
             result = await work.kind.run(work) or work.stopped or Result.SUCCEEDED
         except (CanceledError, asyncio.CancelledError):
             result = work.stopped or Result.CANCELED
@@ -448,8 +464,6 @@ class Jobs:
                 LOG.exception("job %s (%s)", work.id, work.kind.name)
                 cause = f"{type(error).__name__}: {error}"
         finally:
-            if limit is not None:
-                limit.cancel()
             work.kill_programs()
             shutil.rmtree(self.work_folder / work.id, ignore_errors=True)
             if self._running.get(work.id) is work:
@@ -478,6 +492,12 @@ class Jobs:
         kind = self._kinds.get(job["kind"])
         if tell and kind is not None and kind.ended is not None:
             kind.ended(job)
+
+    def stop_later(self, work: Work, seconds: float) -> None:
+        """Stop a job's work when this time has passed."""
+        limit = asyncio.get_running_loop().call_later(seconds, self._stop, work.id, Result.TIMED_OUT)
+        if work.task is not None:
+            work.task.add_done_callback(lambda _: limit.cancel())
 
     def _stop(self, identity: str, why: Result) -> None:
         """Stop a job's work, except for steps that run even in a canceled job."""

@@ -107,6 +107,13 @@ class Running:
             raise OSError("the program has no standard output")
         return self.process.stdout
 
+    @property
+    def errors(self) -> asyncio.StreamReader:
+        """Its standard error, if that was requested separately."""
+        if self.process.stderr is None:
+            raise OSError("the program has no separate standard error")
+        return self.process.stderr
+
     def _tell(self, what: bytes) -> None:
         if self._control is not None:
             with contextlib.suppress(BrokenPipeError):  # it has just ended
@@ -151,18 +158,19 @@ class Running:
             self._control = None
 
 
-async def start(program: Program, *, talks: bool = False) -> Running:
+async def start(program: Program, *, talks: bool = False, errors: bool = False) -> Running:
     """Start a program.
 
     Args:
         program: What to start.
         talks: Whether it has standard input, and its errors are discarded instead of added to its output.
+        errors: Whether its standard error is separate.
 
     Raises:
         OSError: It cannot be started.
     """
     pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-    given, errors = (pipe, nothing) if talks else (nothing, asyncio.subprocess.STDOUT)
+    given, messages = (pipe, nothing) if talks else (nothing, pipe if errors else asyncio.subprocess.STDOUT)
     if not program.folder.is_dir():
         raise NotADirectoryError(f"there is no folder {program.folder}")
     command = list(program.command)
@@ -177,7 +185,7 @@ async def start(program: Program, *, talks: bool = False) -> Running:
             *command,
             stdin=given,
             stdout=pipe,
-            stderr=errors,
+            stderr=messages,
             cwd=program.folder,
             env=dict(program.environment),
             limit=LINE,

@@ -256,7 +256,7 @@ class Host(Protocol):
         """Copy an attachment of a timeline record, such as a summary (`kind` is `Distributedtask.Core.Summary`)."""
         ...
 
-    async def deployed(self, key: RunKey, deployment: Deployment) -> None:
+    def deployed(self, key: RunKey, deployment: Deployment) -> None:
         """Record the end of a deployment job in its environment's history; called in a transaction."""
         ...
 

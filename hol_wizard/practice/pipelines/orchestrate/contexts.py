@@ -1,0 +1,120 @@
+"""What expressions of stages and jobs can read: variables, and the results and outputs of what came before.
+
+https://learn.microsoft.com/azure/devops/pipelines/process/expressions ("Dependencies"): a stage's condition reads
+`dependencies.STAGE.outputs['JOB.STEP.VARIABLE']`; a job reads `dependencies.JOB.outputs['STEP.VARIABLE']` and, of
+stages that its own stage depends on, `stageDependencies.STAGE.JOB.outputs['STEP.VARIABLE']`. With a matrix, the leg's
+name comes first; for a deployment job, the hook's or the job's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.timelines import Result
+from hol_wizard.practice.pipelines import expressions
+from hol_wizard.practice.pipelines.agent import results
+from hol_wizard.practice.pipelines.agent.predefined import of_run
+from hol_wizard.practice.pipelines.agent.variables import expanded
+from hol_wizard.practice.pipelines.expressions import Function
+from hol_wizard.practice.pipelines.expressions.places import runtime_expression
+from hol_wizard.practice.pipelines.orchestrate.legs import DEFAULT
+from hol_wizard.practice.pipelines.orchestrate.records import Phase
+from hol_wizard.practice.pipelines.orchestrate.request import RunRequest
+from hol_wizard.practice.pipelines.plan import VariableSource
+
+Secrets = Callable[[str, str], str]
+"""Returns the value of a secret output, by the leg's record and the output's name; empty if it is no longer known."""
+
+
+def _word(document: Document) -> str:
+    return results.status(Result(document["result"])) if document["result"] else ""
+
+
+def outputs_of_job(job: Document, secrets: Secrets) -> dict[str, str]:
+    """Return the outputs of a job as other jobs read them."""
+    found: dict[str, str] = {}
+    for leg in job["legs"]:
+        for name, given in leg["outputs"].items():
+            value = secrets(leg["record"], name) if given["secret"] else given["value"]
+            if leg["name"] == DEFAULT:
+                found[name] = value
+            else:
+                found[f"{leg['name']}.{name}"] = value
+                found.setdefault(f"{job['name']}.{name}", value)
+    return found
+
+
+def of_stage(run: Document, before: Iterable[str], secrets: Secrets) -> dict[str, Any]:
+    """Return the context `dependencies` of a stage's condition."""
+    names = {each.lower() for each in before}
+    found: dict[str, Any] = {}
+    for stage in run["stages"]:
+        if stage["name"].lower() in names and stage["state"] == Phase.COMPLETED:
+            outputs = {
+                f"{job['name']}.{name}": value
+                for job in stage["jobs"]
+                for name, value in outputs_of_job(job, secrets).items()
+            }
+            found[stage["name"]] = {"result": _word(stage), "outputs": outputs}
+    return found
+
+
+def of_job(run: Document, stage: Document, before_stage: Iterable[str], secrets: Secrets) -> dict[str, Any]:
+    """Return the contexts `dependencies` and `stageDependencies` of a job.
+
+    Args:
+        run: The run.
+        stage: The job's stage.
+        before_stage: The stages that it depends on.
+        secrets: The secret outputs.
+    """
+    names = {each.lower() for each in before_stage}
+    dependencies = {
+        job["name"]: {"result": _word(job), "outputs": outputs_of_job(job, secrets)}
+        for job in stage["jobs"]
+        if job["state"] == Phase.COMPLETED
+    }
+    stages = {
+        other["name"]: {
+            job["name"]: {"result": _word(job), "outputs": outputs_of_job(job, secrets)} for job in other["jobs"]
+        }
+        for other in run["stages"]
+        if other["name"].lower() in names
+    }
+    return {"dependencies": dependencies, "stageDependencies": stages}
+
+
+def variables(
+    request: RunRequest,
+    number: str,
+    sources: Iterable[VariableSource],
+    contexts: Mapping[str, Any],
+    functions: Mapping[str, Function],
+) -> dict[str, str]:
+    """Return the variables that conditions and properties of stages and jobs read.
+
+    The values of variable groups are not among them: they are fetched when a job starts.
+
+    Raises:
+        ExpressionError: A runtime expression cannot be evaluated.
+    """
+    found = {name.lower(): (name, value) for name, value in of_run(request, number)}
+    found |= {name.lower(): (name, value) for name, value in request.variables.items()}
+    for source in sources:
+        if source.value is None:
+            continue
+        inner = runtime_expression(source.value)
+        value = source.value
+        if inner is not None:
+            known = dict(found.values())
+            value = expressions.to_text(expressions.evaluate(inner, {"variables": known, **contexts}, functions)) or ""
+        found[source.name.lower()] = (source.name, value)
+
+    def value_of(name: str, depth: int = 0) -> str | None:
+        if name.lower() not in found or depth > len(found):
+            return None
+        return expanded(found[name.lower()][1], lambda inner: value_of(inner, depth + 1))
+
+    return {name: value_of(name) or "" for name, _ in found.values()}

@@ -1,0 +1,289 @@
+"""How a run goes on: which stages and jobs may start, and with which results they end.
+
+`Progress.go_on` is called in a transaction whenever something has changed: the run was queued or canceled, a permission
+or an approval was given, or a job has ended. It changes only documents, and submits jobs; nothing waits in it.
+https://learn.microsoft.com/azure/devops/pipelines/process/stages and …/phases.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.timelines import Result
+from hol_wizard.practice.pipelines import expressions
+from hol_wizard.practice.pipelines.agent.variables import expanded
+from hol_wizard.practice.pipelines.expressions import ExpressionError, Function
+from hol_wizard.practice.pipelines.expressions.places import runtime_expression
+from hol_wizard.practice.pipelines.host import Deployment, Host
+from hol_wizard.practice.pipelines.orchestrate import conditions, contexts, legs
+from hol_wizard.practice.pipelines.orchestrate.approvals import Status
+from hol_wizard.practice.pipelines.orchestrate.checkpoints import Checkpoints, Passage, missing_text
+from hol_wizard.practice.pipelines.orchestrate.legs import LegsError
+from hol_wizard.practice.pipelines.orchestrate.records import Phase, complete, named, new_job, new_leg, worst_of
+from hol_wizard.practice.pipelines.orchestrate.request import RunRequest
+from hol_wizard.practice.pipelines.orchestrate.timeline import RunTimeline, title_of_leg
+from hol_wizard.practice.pipelines.plan import Job, JobKind, Stage
+
+_AFTER = {"on.success": True, "on.failure": False}
+"""Hooks that run after the others, if none of them failed, or if one did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the progress of a run needs."""
+
+    host: Host
+    timeline: RunTimeline
+    checkpoints: Checkpoints
+    submit: Callable[[Document, Document, Document, Document], None]
+    """Submits the work on a leg of a job of a stage of a run."""
+    secrets: contexts.Secrets
+    counter: Callable[[Document], Function]
+    now: Callable[[], float]
+
+
+class Progress:
+    """One run, on its way."""
+
+    def __init__(self, run: Document, request: RunRequest, tools: Tools) -> None:
+        self._run = run
+        self._request = request
+        self._tools = tools
+        self._depends = {each.name.lower(): each.depends_on for each in request.plan.stages}
+
+    def go_on(self) -> None:
+        """Start and end what can be."""
+        while any([self._stage(plan) for plan in self._request.plan.stages]):
+            pass
+
+    # Stages
+
+    def _stage(self, plan: Stage) -> bool:
+        """Advance a stage, and return whether it has changed."""
+        stage = named(self._run["stages"], plan.name)
+        if stage["state"] == Phase.PENDING:
+            return self._consider(stage, plan)
+        if stage["state"] == Phase.WAITING:
+            return self._pass(stage, plan)
+        if stage["state"] == Phase.RUNNING:
+            changed = any([self._job(stage, plan, each) for each in plan.jobs])
+            if all(each["state"] == Phase.COMPLETED for each in stage["jobs"]):
+                self._end_stage(stage, worst_of(stage["jobs"]) if stage["jobs"] else Result.SUCCEEDED)
+                return True
+            return changed
+        return False
+
+    def _consider(self, stage: Document, plan: Stage) -> bool:
+        """Look whether a stage can start, now that the stages before it have ended."""
+        run = self._run
+        if any(named(run["stages"], each)["state"] != Phase.COMPLETED for each in plan.depends_on):
+            return False
+        if plan.name.lower() in {each.lower() for each in self._request.skipped_stages}:
+            self._end_stage(stage, Result.SKIPPED)
+            return True
+        before = {
+            each: Result(named(run["stages"], each)["result"])
+            for each in conditions.all_before(plan.name, self._depends)
+        }
+        try:
+            values = self._variables(plan, None, {})
+            known = {
+                "variables": values,
+                "pipeline": {},
+                "dependencies": contexts.of_stage(run, plan.depends_on, self._tools.secrets),
+            }
+            if not conditions.holds(plan.condition, known, before, run["canceled"]):
+                self._end_stage(stage, Result.SKIPPED)
+                return True
+        except ExpressionError as error:
+            self._end_stage(stage, Result.FAILED, str(error))
+            return True
+        stage["state"] = Phase.WAITING
+        return True
+
+    def _pass(self, stage: Document, plan: Stage) -> bool:
+        """Start a stage if its checkpoint is open."""
+        tools, request = self._tools, self._request
+        passage = tools.checkpoints.pass_(tools.host, request.key, self._run, stage, plan, request.requested_for.id)
+        if passage is Passage.WAITING:
+            return False
+        if passage is Passage.OPEN:
+            self._start_stage(stage, plan)
+        elif passage is Passage.TIMED_OUT:
+            tools.checkpoints.close(self._run, stage, Status.TIMED_OUT, Result.SKIPPED)
+            self._end_stage(stage, Result.SKIPPED)
+        else:
+            tools.checkpoints.close(self._run, stage, Status.CANCELED, Result.FAILED)
+            self._end_stage(stage, Result.FAILED, *self._missing(plan))
+        return True
+
+    def _missing(self, plan: Stage) -> list[str]:
+        host, key = self._tools.host, self._request.key
+        return [
+            missing_text(each.kind, each.name, each.job, each.step, each.input)
+            for each in plan.protected
+            if host.find(key, each.kind, each.name) is None
+        ]
+
+    def _start_stage(self, stage: Document, plan: Stage) -> None:
+        tools, run = self._tools, self._run
+        # Jobs of a stage that runs in spite of a cancellation do so as well: conditions page, "canceled builds".
+        stage.update(state=Phase.RUNNING, in_canceled_run=run["canceled"])
+        tools.timeline.start(run, stage["record"])
+        refusal = tools.host.refusal(self._request.key)
+        for each in plan.jobs:
+            job = new_job(each.name, str(uuid.uuid4()))
+            stage["jobs"].append(job)
+            tools.timeline.add_job(run, stage, job, each)
+            if refusal:
+                self._end_job(stage, job, each, Result.FAILED, refusal)
+
+    def _end_stage(self, stage: Document, result: Result, *messages: str) -> None:
+        complete(stage, result)
+        self._tools.timeline.end(self._run, stage["record"], result, messages)
+
+    # Jobs
+
+    def _job(self, stage: Document, plan: Stage, job_plan: Job) -> bool:
+        job = named(stage["jobs"], job_plan.name)
+        if job["state"] == Phase.PENDING:
+            return self._consider_job(stage, plan, job, job_plan)
+        if job["state"] == Phase.RUNNING:
+            return self._run_legs(stage, job, job_plan)
+        return False
+
+    def _consider_job(self, stage: Document, plan: Stage, job: Document, job_plan: Job) -> bool:
+        run = self._run
+        if any(named(stage["jobs"], each)["state"] != Phase.COMPLETED for each in job_plan.depends_on):
+            return False
+        depends = {each.name.lower(): each.depends_on for each in plan.jobs}
+        before = {
+            each: Result(named(stage["jobs"], each)["result"]) for each in conditions.all_before(job_plan.name, depends)
+        }
+        try:
+            reachable = contexts.of_job(run, stage, self._stages_before(plan), self._tools.secrets)
+            values = self._variables(plan, job_plan, reachable)
+            known = {"variables": values, "pipeline": {}, **reachable}
+            canceled = run["canceled"] and not stage["in_canceled_run"]
+            if not conditions.holds(job_plan.condition, known, before, canceled):
+                self._end_job(stage, job, job_plan, Result.SKIPPED)
+                return True
+            found = legs.of(job_plan, lambda text: self.resolved(text, known))
+        except (ExpressionError, LegsError) as error:
+            self._end_job(stage, job, job_plan, Result.FAILED, str(error))
+            return True
+        if job_plan.kind is JobKind.SERVER:
+            tasks = ", ".join(each.task for each in job_plan.steps)
+            self._end_job(
+                stage, job, job_plan, Result.FAILED, f"The practice cloud does not run server jobs ({tasks})."
+            )
+            return True
+        job["state"] = Phase.RUNNING
+        self._tools.timeline.start(run, job["record"])
+        for each in found:
+            leg = new_leg(each.name, str(uuid.uuid4()))
+            leg.update(job=uuid.uuid4().hex, variables=each.variables, hook=each.hook)
+            job["legs"].append(leg)
+            self._tools.timeline.add_leg(run, stage, job, leg, title_of_leg(job_plan, each.name))
+        self._run_legs(stage, job, job_plan)
+        return True
+
+    def _stages_before(self, plan: Stage) -> list[str]:
+        """Return the stages whose outputs a stage can read: those that it names in `dependsOn`."""
+        return list(plan.depends_on)
+
+    def _run_legs(self, stage: Document, job: Document, plan: Job) -> bool:
+        """Submit the legs that can run, and end the job after the last one."""
+        waiting = [each for each in job["legs"] if each["state"] == Phase.PENDING]
+        for leg in waiting:
+            if plan.kind is JobKind.DEPLOYMENT:
+                step = self._hook(job, leg)
+                if step is None:
+                    continue
+                if not step:
+                    complete(leg, Result.SKIPPED)
+                    self._tools.timeline.end(self._run, leg["record"], Result.SKIPPED)
+                    continue
+            leg["state"] = Phase.RUNNING
+            self._tools.submit(self._run, stage, job, leg)
+        if any(each["state"] != Phase.COMPLETED for each in job["legs"]):
+            return False
+        result = worst_of(job["legs"])
+        if result is Result.FAILED and self._continues(plan):
+            result = Result.SUCCEEDED_WITH_ISSUES
+        self._end_job(stage, job, plan, result)
+        return True
+
+    @staticmethod
+    def _hook(job: Document, leg: Document) -> bool | None:
+        """Return whether a hook of a deployment runs now; None if it has to wait for the hooks before it."""
+        before = []
+        for each in job["legs"]:
+            if each is leg:
+                break
+            if each["name"] not in _AFTER:
+                before.append(each)
+        if any(each["state"] != Phase.COMPLETED for each in before):
+            return None
+        failed = any(each["result"] not in {Result.SUCCEEDED, Result.SUCCEEDED_WITH_ISSUES} for each in before)
+        return failed is not _AFTER.get(leg["name"], True)
+
+    def _continues(self, plan: Job) -> bool:
+        given = plan.continue_on_error
+        return given if isinstance(given, bool) else self.resolved(given, {}).strip().lower() == "true"
+
+    def _end_job(self, stage: Document, job: Document, plan: Job, result: Result, *messages: str) -> None:
+        run = self._run
+        complete(job, result)
+        self._tools.timeline.end(run, job["record"], result, messages)
+        if plan.environment is not None and result is not Result.SKIPPED:
+            started = min((each.get("started") or self._tools.now() for each in job["legs"]), default=self._tools.now())
+            self._tools.host.deployed(
+                self._request.key,
+                Deployment(plan.environment.name, stage["name"], job["name"], str(result), started, self._tools.now()),
+            )
+
+    # Values
+
+    def _variables(self, plan: Stage, job: Job | None, known: Mapping[str, Any]) -> dict[str, str]:
+        sources = [*self._request.plan.variables, *plan.variables, *(job.variables if job is not None else ())]
+        functions = {"counter": self._tools.counter(self._run)}
+        return contexts.variables(self._request, self._run["number"], sources, known, functions)
+
+    def resolved(self, text: str, known: Mapping[str, Any]) -> str:
+        """Return a text with its runtime expression, or its macros, evaluated.
+
+        Raises:
+            ExpressionError: It cannot be evaluated.
+        """
+        inner = runtime_expression(text)
+        if inner is not None:
+            functions = {"counter": self._tools.counter(self._run)}
+            return expressions.to_text(expressions.evaluate(inner, known, functions)) or ""
+        values = {name.lower(): value for name, value in dict(known.get("variables", {})).items()}
+        return expanded(text, lambda name: values.get(name.lower()))
+
+    def reachable(self, plan: Stage, job: Job) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return the contexts and the variables of a job that starts.
+
+        Raises:
+            ExpressionError: A runtime expression cannot be evaluated.
+        """
+        stage = named(self._run["stages"], plan.name)
+        found = contexts.of_job(self._run, stage, self._stages_before(plan), self._tools.secrets)
+        return found, self._variables(plan, job, found)
+
+    def secret_outputs(self) -> list[str]:
+        """Return the values of all secret outputs of the run."""
+        found = []
+        for stage in self._run["stages"]:
+            for job in stage["jobs"]:
+                for leg in job["legs"]:
+                    for name, given in leg["outputs"].items():
+                        if given["secret"] and (value := self._tools.secrets(leg["record"], name)):
+                            found.append(value)
+        return found
