@@ -44,6 +44,19 @@ class Access(Register):
             if each["principal"] == principal and below.startswith(each["scope"].lower() + "/")
         ]
 
+    def has_role_in(self, principal: str, scope: str) -> bool:
+        """Return whether a principal has a role on a scope, above it, or below it.
+
+        Args:
+            principal: An object ID.
+            scope: The ID of a subscription.
+        """
+        start = scope.lower().rstrip("/") + "/"
+        mine = [each for each in self.all() if each["principal"] == principal]
+        return any((each["scope"].lower() + "/").startswith(start) for each in mine) or bool(
+            self.roles_of(principal, scope)
+        )
+
     def give_role(
         self,
         name: str,

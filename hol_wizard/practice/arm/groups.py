@@ -167,7 +167,11 @@ class Groups:
             group = self._arm.group(subscription, request.match["group"])
             found = [each for each in found if each["group"] == group["id"].lower()]
         else:
-            self._arm.require(request, "Microsoft.Resources/subscriptions/resources/read", scope)
+            # The list has what the caller may read ("List resources": with a role on a resource, only that one).
+            access = self._world.part(Access)
+            if not access.has_role_in(request.who.id, scope):
+                self._arm.require(request, "Microsoft.Resources/subscriptions/resources/read", scope)
+            found = [each for each in found if access.allowed(request.who.id, f"{each['type']}/read", each["id"])]
         for name, value in _clauses(request):
             found = [each for each in found if _fits(each, name, value)]
         expanded = {each.strip().lower() for each in request.query.get("$expand", "").split(",") if each.strip()}

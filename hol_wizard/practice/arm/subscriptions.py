@@ -34,9 +34,12 @@ class Subscriptions:
         return Response(200, {"value": [tenant]})
 
     def _visible(self, request: Request, subscription: seed.Subscription) -> bool:
-        return self._world.part(Access).allowed(
-            request.who.id, "Microsoft.Resources/subscriptions/read", f"/subscriptions/{subscription.id}"
-        )
+        """Return whether a list contains a subscription: also if the caller has a role only on something in it.
+
+        `az login` works for a service principal with a role on one resource group (`az ad sp create-for-rbac
+        --scopes`, as documented for azure/login), and `az account set` finds the subscription then.
+        """
+        return self._world.part(Access).has_role_in(request.who.id, f"/subscriptions/{subscription.id}")
 
     def _list(self, request: Request) -> Response:
         return Response(
