@@ -199,7 +199,7 @@ def _source(line: str, suffix: str) -> str:
     if suffix == ".ipynb":
         try:
             text = json.loads(line.strip().removesuffix(","))
-        except ValueError:
+        except (ValueError, RecursionError):
             return line
         if isinstance(text, str):
             return text.removesuffix("\n")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -193,7 +194,7 @@ def test_results_of_somebody_else_s_are_never_removed(
                 file.write_text("ours", encoding="utf-8")
         return 0
 
-    monkeypatch.setattr(run_tests, "docker", docker)
+    use_engine(monkeypatch, run_tests, docker)
     assert [run_tests.main([]), run_tests.main([])] == [0, 0]
     for place in ("notes.txt", "cov_html/notes.txt"):
         asked.clear()
@@ -203,6 +204,18 @@ def test_results_of_somebody_else_s_are_never_removed(
         assert (results / place).read_text(encoding="utf-8") == "mine"
         assert asked == []
         (results / place).unlink()
+
+
+def use_engine(monkeypatch: pytest.MonkeyPatch, run_tests: Any, docker: Callable[..., int]) -> None:
+    """Put a function in the place of the engine, which has no earlier images of the tests."""
+
+    def answer(*arguments: str, quiet: bool = False) -> int:
+        if arguments[0] == "build":
+            Path(arguments[arguments.index("--iidfile") + 1]).write_text("sha256:tests\n", encoding="utf-8")
+        return docker(*arguments, quiet=quiet)
+
+    monkeypatch.setattr(run_tests, "docker", answer)
+    monkeypatch.setattr(run_tests, "program", lambda: "true")
 
 
 NOT_IMPORTED = '<testsuites><testcase><error message="collection failure">E</error></testcase></testsuites>'
@@ -255,7 +268,7 @@ def test_a_run_is_judged_by_exit_code_and_files_and_one_that_was_cut_off_leaves_
                 file.write_text(str(text), encoding="utf-8")
         return pytest_code if arguments[0] == "start" else 0
 
-    monkeypatch.setattr(run_tests, "docker", docker)
+    use_engine(monkeypatch, run_tests, docker)
     assert run_tests.main([]) == code
     assert asked == ["build", "create", "start", "cp", "rm"]
     assert sorted(file.name for file in artifacts.iterdir()) == ["artifacts.json", "test_results"]
@@ -286,7 +299,7 @@ def test_a_run_records_the_image_the_tests_and_who_has_asked(
             (Path(arguments[2]) / name).write_text("new", encoding="utf-8")
         return 0
 
-    monkeypatch.setattr(run_tests, "docker", docker)
+    use_engine(monkeypatch, run_tests, docker)
     monkeypatch.setenv("TEST_LABELS", "hol-wizard.tests=abc")
     # A run that was killed while it copied its results, and one that was killed while it removed those before.
     for name in ("draft", "earlier"):

@@ -16,6 +16,7 @@ WRITERS = {
     "headless/report_file.py": "a device or a pipe that --output names; files go through person_files",
     "engine/ledger.py": "the wizard's own folder",
     "lab/profile.py": "the wizard's own folder",
+    "defects.py": "the wizard's own folder",
     "log.py": "the wizard's own folder",
     "paths.py": "the wizard's own folder",
     "tui/ui_state.py": "the wizard's own folder",

@@ -30,7 +30,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The value of an expression, and how it came about."""
+    """The value of an expression, and how it was evaluated."""
 
     value: Value
     expanded: str
