@@ -115,7 +115,10 @@ ORIGINAL: Final[Sequence[tuple[str, Sequence[Original]]]] = (
             Original(
                 "Create a variable group and link it to the key vault",
                 (
+                    "variable-group/create-the-identity",
                     "variable-group/create-the-service-connection",
+                    "variable-group/trust-the-service-connection",
+                    "variable-group/give-the-connection-its-roles",
                     "variable-group/confirm-the-pipeline-secrets",
                     "variable-group/link-the-key-vault",
                 ),

@@ -177,6 +177,12 @@ def parser_for(place: str | None = None) -> _Parser:
     add(where, "--reviewers", metavar="ADDRESSES", help="e-mail addresses of those who review it, separated by commas")
     add(
         where,
+        "--build-identity",
+        metavar="KIND",
+        help="what the build signs in as: managed-identity (default) or app-registration",
+    )
+    add(
+        where,
         "--token-in-profile",
         metavar="YES_OR_NO",
         help="whether .databrickscfg contains a token in plain text: no (default) or yes",

@@ -36,6 +36,7 @@ INPUTS = (
     "pull_request_title",
     "pull_request_description",
     "reviewers",
+    "build_identity",
     "token_in_profile",
 )
 """The inputs that have an option. A secret has none, because other programs can see a command's options."""

@@ -71,6 +71,7 @@ class Choices:
     pull_request_description: str = ""
     reviewers: str = ""
     """E-mail addresses of who is asked for a review, with commas between them."""
+    build_identity: str = ""
     token_in_profile: str = ""
     lab_id: str = ""
     """Random ID in the mark of this lab's resources; it distinguishes them from another lab's with the same prefix."""

@@ -25,6 +25,11 @@ STAND_IN: Final = "stand-in"
 """Special values instead of one's own data file: from the public source, or generated."""
 
 
+MANAGED_IDENTITY: Final = "managed-identity"
+APP_REGISTRATION: Final = "app-registration"
+"""What a service connection can sign in as."""
+
+
 _LONGEST_MESSAGE: Final = 100
 """Characters of a commit message, which has one line here."""
 _LONGEST_DESCRIPTION: Final = 250
@@ -475,6 +480,21 @@ INPUTS: Final[Mapping[str, Input]] = {
             required=False,
             listed=True,
             others=True,
+        ),
+        Input(
+            "build_identity",
+            "Identity of the build",
+            "managed-identity: a resource in Azure, for which you need no right in the directory (tenant). "
+            "app-registration: an application in the directory, for an organization that wants it there.",
+            "KIND",
+            _one_of(MANAGED_IDENTITY, APP_REGISTRATION),
+            _word,
+            required=False,
+            default=MANAGED_IDENTITY,
+            options=(
+                (MANAGED_IDENTITY, "A managed identity, in Azure"),
+                (APP_REGISTRATION, "An app registration, in the directory"),
+            ),
         ),
         Input(
             "token_in_profile",

@@ -141,6 +141,11 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "container_registry": Rule(r"[A-Za-z0-9]{5,50}", "5 to 50 letters or digits", _NAME_RULES),
     "service_principal": Rule(r"[^\x00-\x1f<>;&%]{1,120}", "1 to 120 characters", "Microsoft Graph application"),
+    "build_identity": Rule(
+        r"[A-Za-z0-9][A-Za-z0-9_-]{2,127}",
+        "3 to 128 letters, digits, `-` or `_`, beginning with a letter or digit",
+        f"{_NAME_RULES} (Microsoft.ManagedIdentity)",
+    ),
     "devops_project": _DEVOPS,
     "repository": _DEVOPS,
     "pipeline": _DEVOPS,
@@ -410,6 +415,11 @@ class Names:
         """The build pipeline's name."""
         return f"{self.prefix or '[prefix]'}-build"
 
+    @property
+    def build_identity(self) -> str:
+        """The name of the identity that the build pipeline works as."""
+        return f"hol-{self.prefix or '[prefix]'}-build"
+
     def values(self, environment: Environment | None = None) -> Mapping[str, str]:
         """Return the value of each placeholder (`hol_wizard.lab.text.fill`).
 
@@ -430,7 +440,7 @@ class Names:
     def problems(self) -> tuple[str, ...]:
         """Return the broken rule for each derived name that its service would refuse; empty for a valid prefix."""
         made = [(each.placeholder, each.name) for each in self.created()]
-        made += [(kind, getattr(self, kind)) for kind in ("devops_project", "repository", "pipeline")]
+        made += [(kind, getattr(self, kind)) for kind in ("devops_project", "repository", "pipeline", "build_identity")]
         found = (problem_with_name(kind, name.replace(UNKNOWN_SUFFIX, "00000")) for kind, name in made)
         return tuple(problem for problem in found if problem)
 
@@ -441,7 +451,7 @@ UNKNOWN_NAME: Final = re.compile(
 """Matches the placeholder for a choice that is not made yet; without a group, it is the five characters."""
 
 _CHOSEN: Final = tuple(field.name for field in fields(Names) if field.name not in {"cloud", "chosen_folder", "profile"})
-_DERIVED: Final = ("devops_project", "repository", "branch", "git_folder", "clone_folder", "pipeline")
+_DERIVED: Final = ("devops_project", "repository", "branch", "git_folder", "clone_folder", "pipeline", "build_identity")
 
 PLAIN: Final = frozenset((*_CHOSEN, *_DERIVED, *FIXED))
 """Placeholders that are the same in every environment."""

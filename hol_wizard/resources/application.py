@@ -37,13 +37,15 @@ class ApplicationRegistration(Resource[Registered]):
     """
 
     context: StepContext
+    called: str = ""
+    """Its display name; empty for the environment's service principal."""
     kind = "Application"
     mark = "tag"
 
     @property
     def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
         """Return its display name."""
-        return self.context.here.service_principal
+        return self.called or self.context.here.service_principal
 
     @property
     def id(self) -> str:
@@ -148,7 +150,7 @@ class ApplicationRegistration(Resource[Registered]):
         """Return its service principal if somebody else created it, because it would also be deleted."""
         from hol_wizard.resources.service_principal import ServicePrincipal
 
-        principal = ServicePrincipal(self.context)
+        principal = ServicePrincipal(self.context, self.called)
         there = self.context.services.graph.service_principal_of(found.application.app_id)
         return () if there is None or principal.marked(there, None) else (f"{principal.label} ({there.id})",)
 
@@ -176,7 +178,8 @@ class ApplicationRegistration(Resource[Registered]):
         """Return whether it is its service principal, or one of its client secrets."""
         from hol_wizard.resources.service_principal import ServicePrincipal
 
-        return super().takes_along(resource) or resource.lower() == ServicePrincipal(self.context).id.lower()
+        principal = ServicePrincipal(self.context, self.called).id
+        return super().takes_along(resource) or resource.lower() == principal.lower()
 
     def trace(self) -> str:
         """Return a text if the directory still keeps the deleted application."""

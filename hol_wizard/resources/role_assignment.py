@@ -50,6 +50,9 @@ STORAGE_BLOB_DATA_READER = Role(
     (STORAGE_BLOB_DATA_CONTRIBUTOR.id, STORAGE_BLOB_DATA_OWNER.id),
 )
 _OWNER, _CONTRIBUTOR = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "b24988ac-6180-42a0-ab88-20f7382dd24c"
+CONTRIBUTOR = Role("Contributor", _CONTRIBUTOR, (_OWNER,))
+ACR_PUSH = Role("AcrPush", "8311e382-0749-4cb8-b61a-304f252e45ec")
+ACR_IMPORTER = Role("Container Registry Data Importer and Data Reader", "577a9874-89fd-4f24-9dbd-b5034d0ad23a")
 READER = Role("Reader", "acdd72a7-3385-48ef-bd42-f606fba81ae7", (_OWNER, _CONTRIBUTOR))
 AZUREML_DATA_SCIENTIST = Role("AzureML Data Scientist", "f6c7c914-8db3-469d-8ca1-694a8f32e121")
 

@@ -36,6 +36,8 @@ class ServicePrincipal(Resource[Principal]):
     """
 
     context: StepContext
+    called: str = ""
+    """Its application's display name; empty for the environment's service principal."""
     kind = "Service principal"
     mark = "tag"
     usually = 20.0
@@ -45,7 +47,7 @@ class ServicePrincipal(Resource[Principal]):
     @property
     def name(self) -> str:  # type: ignore[override]  # the base has an attribute, and nobody writes to it
         """Return its display name, which is its application's."""
-        return self.context.here.service_principal
+        return self.called or self.context.here.service_principal
 
     @property
     def id(self) -> str:
@@ -58,7 +60,7 @@ class ServicePrincipal(Resource[Principal]):
         return DIRECTORY
 
     def _application(self, reads: ReadCache) -> Application:
-        found = ApplicationRegistration(self.context).find(reads)
+        found = ApplicationRegistration(self.context, self.called).find(reads)
         if found is None:
             raise NotFoundError(f"There is no application {self.name}.", STEP)
         return found.application

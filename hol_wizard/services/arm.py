@@ -24,6 +24,7 @@ API_VERSIONS: Mapping[str, str] = {
     "microsoft.insights/components": "2020-02-02",
     "microsoft.keyvault": "2026-02-01",
     "microsoft.machinelearningservices": "2025-12-01",
+    "microsoft.managedidentity": "2023-01-31",
     "microsoft.operationalinsights": "2020-08-01",
     "microsoft.resourcegraph": "2021-03-01",
     "microsoft.storage": "2023-05-01",

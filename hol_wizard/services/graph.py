@@ -31,6 +31,8 @@ class Principal:
     name: str
     tags: tuple[str, ...] = ()
     """Tags of a service principal: its own and its application's."""
+    resource: str = ""
+    """Resource ID of the managed identity that it belongs to; empty for an application's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,23 @@ def _password(document: Mapping[str, Any]) -> Password:
 
 def _principal(document: Document, app_id: str) -> Principal:
     name, tags = str(document.get("displayName") or app_id), tuple(document.get("tags", ()))
-    return Principal(str(document["id"]), "ServicePrincipal", name, tags)
+    # "Full resource IDs for managed identities" (servicePrincipal, alternativeNames).
+    others = (str(each) for each in document.get("alternativeNames") or ())
+    resource = next((each for each in others if each.startswith("/subscriptions/")), "")
+    return Principal(str(document["id"]), "ServicePrincipal", name, tags, resource)
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """A federated credential: whose tokens sign in, without a secret."""
+
+    name: str
+    issuer: str
+    subject: str
+    audiences: tuple[str, ...]
+    id: str = ""
+    """The directory's ID of an application's credential."""
+    description: str = ""
 
 
 class Graph:
@@ -182,12 +200,57 @@ class Graph:
         except NotFoundError:
             return
 
+    def application_of(self, app_id: str) -> Application | None:
+        """Return an application by its application (client) ID, or None."""
+        try:
+            return _application(self._get(f"/applications(appId='{app_id}')?$select={_APPLICATION}", app_id))
+        except NotFoundError:
+            return None
+
+    # Federated credentials
+
+    def trusts(self, object_id: str) -> Sequence[Trust]:
+        """Return the federated credentials of an application.
+
+        Raises:
+            NotFoundError: There is no such application.
+        """
+        found = self._list(f"/applications/{object_id}/federatedIdentityCredentials", "the application")
+        return [
+            Trust(
+                each.text("name"),
+                each.text("issuer"),
+                each.text("subject"),
+                tuple(map(str, each.get("audiences") or ())),
+                str(each["id"]),
+                each.text("description"),
+            )
+            for each in found
+        ]
+
+    def add_trust(self, object_id: str, trust: Trust) -> str:
+        """Add a federated credential to an application, and return its ID."""
+        body = {
+            "name": trust.name,
+            "issuer": trust.issuer,
+            "subject": trust.subject,
+            "audiences": list(trust.audiences),
+            "description": trust.description,
+        }
+        made = self._post(f"/applications/{object_id}/federatedIdentityCredentials", "the federated credential", body)
+        return str(made["id"])
+
+    def remove_trust(self, object_id: str, trust_id: str) -> None:
+        """Remove a federated credential; does nothing if it no longer exists."""
+        self._delete(f"/applications/{object_id}/federatedIdentityCredentials/{trust_id}")
+
     # Service principals
 
     def service_principal_of(self, app_id: str) -> Principal | None:
         """Return the service principal of an application in this directory, or None."""
+        names = "id,displayName,tags,alternativeNames"
         try:
-            found = self._get(f"/servicePrincipals(appId='{app_id}')?$select=id,displayName,tags", app_id)
+            found = self._get(f"/servicePrincipals(appId='{app_id}')?$select={names}", app_id)
         except NotFoundError:
             return None
         return _principal(found, app_id)

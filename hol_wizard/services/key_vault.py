@@ -38,6 +38,8 @@ class Item:
     name: str
     enabled: bool = True
     tags: Mapping[str, str] = field(default_factory=dict)
+    expires: float = 0.0
+    """Seconds since the epoch; 0 for one that does not expire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,9 @@ def _item(document: Document) -> Item:
     if len(parts) < 2:
         raise unexpected(document.source, "the id names no secret")
     attributes = document.get("attributes", {})
-    return Item(parts[1], bool(attributes.get("enabled", True)), dict(document.get("tags", {})))
+    expires = attributes.get("exp", 0)
+    ends = float(expires) if isinstance(expires, int | float) else 0.0
+    return Item(parts[1], bool(attributes.get("enabled", True)), dict(document.get("tags", {})), ends)
 
 
 def _host(vault_uri: str) -> str:

@@ -20,6 +20,7 @@ PROVIDERS = (
     "Microsoft.Storage",
     "Microsoft.KeyVault",
     "Microsoft.ContainerRegistry",
+    "Microsoft.ManagedIdentity",
     "Microsoft.Insights",
     "Microsoft.OperationalInsights",
     "Microsoft.Compute",

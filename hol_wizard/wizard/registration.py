@@ -35,6 +35,7 @@ STEP_MODULES = (
     "train",
     "build_container",
     "test_container",
+    "variable_group",
 )
 """The modules of `hol_wizard.steps` for the lab's sections."""
 

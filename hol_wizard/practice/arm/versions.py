@@ -64,7 +64,8 @@ _TEXTS: Final[Mapping[str, str]] = {
         "2019-08-01-preview 2015-11-01-preview 2015-03-20"
     ),
     "microsoft.managedidentity": (
-        "2024-11-30 2023-07-31-preview 2023-01-31 2022-01-31-preview 2021-09-30-preview 2018-11-30 2015-08-31-preview"
+        "2025-05-31-preview 2025-01-31-preview 2024-11-30 2023-07-31-preview 2023-01-31 2022-01-31-preview "
+        "2021-09-30-preview 2018-11-30 2015-08-31-preview"
     ),
     "microsoft.insights/components": "2020-02-02 2020-02-02-preview 2018-05-01-preview 2015-05-01 2014-04-01",
     "microsoft.compute": (

@@ -210,7 +210,10 @@ def _federated(
     if policy == "constrained" and claims["iss"] == DEVOPS_ISSUER:
         message = f"AADSTS700238: The tenant {seed.TENANT} does not allow federated credentials with the issuer "
         raise RejectedError(401, "invalid_client", f"{message}'{claims['iss']}'.")
-    found = _matching("700211", "issuer", claims["iss"], [each for each in known if each["issuer"] == claims["iss"]])
+    # This tenant's issuer has two names: what somebody has typed by its real name is the same one.
+    own = {issuer, DEVOPS_ISSUER}
+    same = own if claims["iss"] in own else {claims["iss"]}
+    found = _matching("700211", "issuer", claims["iss"], [each for each in known if each["issuer"] in same])
     fitting = [each for each in found if set(each["audiences"]) & {str(each) for each in given}]
     found = _matching("700212", "audience", str(given[0] if given else ""), fitting)
     _matching("700213", "subject", claims["sub"], [each for each in found if each["subject"] == claims["sub"]])

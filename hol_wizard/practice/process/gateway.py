@@ -146,9 +146,8 @@ async def _drop_by_drop(
     return outgoing
 
 
-_ADDRESSES = frozenset({"dns_name", "url", "issuer"})
-"""Members that refer to something by address: the vault of a secret scope, the repository of a Git folder, an
-issuer."""
+_ADDRESSES = frozenset({"dns_name", "url"})
+"""Members that refer to something by address: the vault of a secret scope, the repository of a Git folder."""
 
 
 def _with(asked: Any, translate: Callable[[str], str]) -> Any:

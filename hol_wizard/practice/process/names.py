@@ -62,7 +62,7 @@ _LOCAL_ENDS = re.compile(
     rf"(?<=[a-z0-9])({'|'.join(re.escape(each) for each in SUFFIXES.values())})(?![a-z0-9-])", re.IGNORECASE
 )
 _TRANSLATED = frozenset({"active_directory", "devops", "devops_profile", "devops_entitlements", "devops_sps"})
-"""Services with one host name whose address occurs in requests: an issuer, the address of a repository."""
+"""Services with one host name whose address occurs in requests: the address of a repository."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from hol_wizard.lab.text import fill
 
 PLAN_FILE = Path(__file__).with_name("plan.toml")
 TO_FILL_IN = re.compile(
-    r"\b(?:[A-Z]{2,}(?:-[A-Z]+)+|CLIENT_ID|CLUSTER_ID|REPOSITORY_ID|DESCRIPTOR|NUMBER|VERSION)\b|SOMEBODY@EXAMPLE\.COM"
+    r"\b(?:[A-Z]{2,}(?:-[A-Z]+)+|CLIENT_ID|CLUSTER_ID|CONNECTION_ID|PROJECT_ID|REPOSITORY_ID|ISSUER|SUBJECT|DESCRIPTOR|NUMBER|VERSION)\b|SOMEBODY@EXAMPLE\.COM"
 )
 """The words that a reader has to replace."""
 SHELL = frozenset({"bash", "sh"})

@@ -163,6 +163,16 @@ class Reader:
             self.filled_in["OBJECT-ID"] = last
         elif "vaultUri" in block.code:
             self.filled_in["ADDRESS-OF-THE-VAULT"] = last
+        elif "az identity show" in block.code:
+            self.filled_in["CLIENT_ID"] = last
+        elif "FederationIssuer" in block.code:
+            self.filled_in["ISSUER"] = last
+        elif "FederationSubject" in block.code:
+            self.filled_in["SUBJECT"] = last
+        elif "service-endpoint list" in block.code and "].id" in block.code:
+            self.filled_in["CONNECTION_ID"] = last
+        elif "az devops project show" in block.code and "--query id" in block.code:
+            self.filled_in["PROJECT_ID"] = last
         elif "security group list" in block.code:
             self.filled_in["DESCRIPTOR"] = last
         elif "az repos show" in block.code and "--query id" in block.code:

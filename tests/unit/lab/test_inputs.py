@@ -31,6 +31,7 @@ def test_every_input_can_be_given_in_three_ways() -> None:
         "pull_request_title",
         "pull_request_description",
         "reviewers",
+        "build_identity",
         "token_in_profile",
     }
 

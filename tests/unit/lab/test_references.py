@@ -102,7 +102,7 @@ def test_lint_finds_a_heading_that_was_renamed_in_the_code_and_the_error_rules_t
     problems = [str(each) for each in lint(screens)]
     assert problems
     assert all("no step `set-up/sign-in` (did you mean set-up/log-in?)" in each for each in problems)
-    assert any("error_rules/entra.toml:38: " in each for each in problems)
+    assert any("error_rules/entra.toml:" in each for each in problems)
 
 
 def test_a_renamed_step_is_found_wherever_it_is_named() -> None:

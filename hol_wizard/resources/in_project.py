@@ -1,0 +1,93 @@
+"""What every resource in the lab's Azure DevOps project has in common: how it is reached, and when it is gone."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from hol_wizard.engine.ownership import Resource
+from hol_wizard.engine.read_cache import ReadCache
+from hol_wizard.engine.visibility import Unseen, Viewer
+from hol_wizard.errors import NotFoundError
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.devops import PROJECT, project_key
+from hol_wizard.resources.visibility import devops_viewer, project_viewer, unseen
+from hol_wizard.services.devops.client import DevOps
+from hol_wizard.services.devops.projects import Project
+
+T = TypeVar("T")
+
+
+class InProject(Resource[T]):
+    """Something in the lab's project.
+
+    Azure DevOps shows service connections and variable groups only to those who have a role on them, so one that the
+    viewer did not create may exist although it is not found.
+    """
+
+    context: StepContext
+    organization: str
+    project: str
+    """Name of the project; empty for the lab's current one."""
+
+    @property
+    def place(self) -> str:
+        """Return the project's name."""
+        return self.project or self.context.names.devops_project
+
+    @property
+    def where(self) -> str:
+        """Return the project."""
+        return self.place
+
+    @property
+    def client(self) -> DevOps:
+        """Return the client of the organization."""
+        return self.context.services.devops(self.organization)
+
+    @property
+    def viewer(self) -> Viewer:
+        """Return who is signed in."""
+        return devops_viewer(self.context, self.client)
+
+    def below(self, path: str) -> str:
+        """Return an ID in the ledger, below that of the project."""
+        return f"{project_key(self.client, self.place)}/{path}"
+
+    def enter(self, reads: ReadCache) -> Project:
+        """Return the project.
+
+        Raises:
+            NotFoundError: It does not exist, or is gone.
+            UnseenError: It may be hidden from this account.
+        """
+        here, name = self.client, self.place
+        found = reads.share(("devops project", here.organization, name), lambda: here.project(name))
+        if found is None:
+            if self.context.ledger.made(self.id) and (hidden := self._hidden(here)) is not None:
+                raise hidden.error
+            raise NotFoundError(
+                f"There is no project {name}, or you may not see it.", "<first devops-project/create-the-project>."
+            )
+        return found
+
+    def _hidden(self, here: DevOps) -> Unseen | None:
+        """Return why it may exist although its project was not found; None: it is gone with the project.
+
+        Who made neither the project nor this may have been taken out of the project since.
+        """
+        context, name = self.context, self.place
+        project = project_key(here, name)
+        if context.ledger.maker(project):
+            return unseen(context, project_viewer(context, here), project, PROJECT, name, self.organization)
+        identity, who = context.ledger.maker(self.id).partition(" ")[::2]
+        viewer = devops_viewer(context, here)
+        return Unseen(self.kind, self.name, self.organization, self.id, who or identity, viewer.name)
+
+
+def noted(context: StepContext, kind: str) -> list[tuple[str, str, str]]:
+    """Return organization, project and name of what this step created, according to the ledger; it may be gone."""
+    found = []
+    for resource in context.ledger.made_by(context.target, kind):
+        _, organization, _, project, _, name = resource.split("/", 5)
+        found.append((organization, project, name))
+    return found
