@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from hol_wizard import variables
 from hol_wizard.errors import InconclusiveError, NotFoundError, UnreachableError
@@ -44,6 +45,8 @@ class Finding(StrEnum):
     NOT_RUNNING = "not running"
     ELSEWHERE = "elsewhere"
     """No engine at docker's address, but one at another address."""
+    UNREACHABLE = "unreachable"
+    """An engine on another machine does not respond."""
     NO_PERMISSION = "no permission"
     HANGS = "hangs"
     BAD_CONTEXT = "bad context"
@@ -112,9 +115,22 @@ class Engine:
                 remedy="In Docker Desktop's menu choose Switch to Linux containers.",
                 finding=Finding.WINDOWS_CONTAINERS,
             )
+        address, source = self._address(str(client_part.get("Context") or ""))
         if engine:
-            return EngineReport(client, engine, where)
+            return EngineReport(client, engine, f"{where} at {address}" if _is_far(address) else where)
+        if _is_far(address):
+            return _explain_far(client, answer.err or answer.out, address, source)
         return self._explain(client, answer.err or answer.out)
+
+    def _address(self, context: str) -> tuple[str, str]:
+        """Return the engine's address and what sets it; both are empty for the default one."""
+        for name in ("CONTAINER_HOST",) if self.command == "podman" else ("DOCKER_HOST",):
+            if address := self._environ.get(name, ""):
+                return address, name
+        if context in {"", "default"}:
+            return "", ""
+        words = [self.command, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}", context]
+        return ask(words, SECONDS, self._environ, *GROUPS).out.strip(), f"the Docker context {context}"
 
     def run(self, *words: str, seconds: float = SECONDS) -> str:
         """Run the command, and return its output.
@@ -213,6 +229,46 @@ class Engine:
         places.append(Path("/run/podman/podman.sock"))
         asked = self._environ.get("DOCKER_HOST", "")
         return (place for place in places if f"unix://{place}" != asked and _answers(place))
+
+
+def _is_far(address: str) -> bool:
+    """Return whether an engine's address is that of another machine, rather than of a socket on this one."""
+    return "://" in address and not address.startswith(("unix://", "npipe://", "fd://"))
+
+
+def _explain_far(client: str, words: str, address: str, source: str) -> EngineReport:
+    """Return why an engine on another machine does not respond.
+
+    Args:
+        client: Version of the command.
+        words: Its output.
+        address: The engine's address.
+        source: What sets it: `DOCKER_HOST`, or a context.
+    """
+    if "unable to resolve docker endpoint" in words:
+        return EngineReport(
+            client,
+            problem=f"Docker cannot use the settings of its connection: {words.strip().rpartition('endpoint: ')[2]}.",
+            remedy="Check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH, the folder with the certificates.",
+            finding=Finding.BAD_CONTEXT,
+        )
+    # What ssh says stands at the end; what the network says, behind the last colon.
+    said = words.strip().rpartition("stderr=")[2] if "stderr=" in words else words.strip().rpartition(": ")[2]
+    reason = "does not respond." if "Cannot connect" in words else f"cannot be reached: {said.rstrip('.')}."
+    back = "docker context use default" if "context" in source else f"unset {source}"
+    if address.startswith("ssh://"):
+        parts = urlsplit(address)
+        host = f"{parts.username}@{parts.hostname}" if parts.username else str(parts.hostname)
+        port = f"-p {parts.port} " if parts.port else ""
+        look = f"It must work without a password: ssh {port}{host} docker version."
+    else:
+        look = "Start Docker on that machine, and check the address."
+    return EngineReport(
+        client,
+        problem=f"The Docker engine at {address} ({source}) {reason}",
+        remedy=f"{look} For an engine on this machine: {back}",
+        finding=Finding.UNREACHABLE,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import json
 import os
 import sys
@@ -40,6 +39,21 @@ _LIFE: Final = "90"
 """Seconds after which a container for a trial request ends on its own, so that none remains if the wizard is killed."""
 _REMOVAL: Final = 60.0
 _LOOK: Final = 0.2
+_SILENT: Final = "-"
+_ASKING: Final = """\
+import http.client, socket, sys
+# By the container's own address, as from outside: a server that listens on localhost only would not answer.
+there = http.client.HTTPConnection(socket.gethostbyname(socket.gethostname()), int(sys.argv[1]), timeout=8)
+try:
+    there.request("POST", "/score", sys.argv[2])
+    answer = there.getresponse()
+    body = answer.read(1 << 16).decode("utf-8", "replace")
+except (OSError, http.client.HTTPException) as error:
+    print("-", error, sep="\\n")
+else:
+    print(answer.status, body, sep="\\n")
+"""
+"""Program that prints the status of the answer and then its body; `_SILENT` instead of a status: there is none."""
 
 
 class EngineWorkbench:
@@ -83,14 +97,17 @@ class EngineWorkbench:
             self._engine.run("rm", container)
 
     def predict(self, clone: Path, image: Image, seconds: float) -> Any:
-        """Start a container that only this machine can reach, send it a request, and stop it."""
+        """Start a container without a published port, send it a request from inside, and stop it.
+
+        A published port would be on the engine's machine, which need not be this one.
+        """
         del clone
         end = time.monotonic() + seconds
         name = f"hol-wizard-ask-{uuid.uuid4().hex[:8]}"
         hardened = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "1g")
-        published = ("--publish", f"127.0.0.1::{_PORT}", "--label", "hol-wizard.asked")
         limited = ("timeout", "--signal=INT", _LIFE, *image.command)
-        self._engine.run("run", "--detach", "--rm", "--name", name, *hardened, *published, image.id, *limited)
+        labelled = ("--label", "hol-wizard.asked")
+        self._engine.run("run", "--detach", "--rm", "--name", name, *hardened, *labelled, image.id, *limited)
         try:
             return self._ask(name, end)
         finally:
@@ -98,36 +115,38 @@ class EngineWorkbench:
                 self._engine.run("rm", "--force", name, seconds=_REMOVAL)
 
     def _ask(self, name: str, end: float) -> Any:
-        address = ""
         while time.monotonic() < end:
             try:
-                address = address or self._engine.run("port", name, f"{_PORT}/tcp").split()[0]
-            except (NotFoundError, IndexError) as error:
+                said = self._engine.run("exec", name, "python", "-c", _ASKING, _PORT, json.dumps(dict(PERSON)))
+            except ServiceError as error:
+                if self._is_running(name):
+                    raise
                 raise ServiceError(
                     "The container ended right after it was started: the image does not work.",
                     "Start it by hand to see why: <step build-container/look-at-the-image>.",
                 ) from error
-            connection = http.client.HTTPConnection(address, timeout=max(0.1, min(10.0, end - time.monotonic())))
-            try:
-                connection.request("POST", "/score", json.dumps(dict(PERSON)))
-                answer = connection.getresponse()
-                body = answer.read(1 << 16).decode("utf-8", "replace")
-                if answer.status != 200:
-                    raise ServiceError(
-                        f"The container answers {answer.status} to a request: {body[:300]}",
-                        "Correct the inference code, then build again.",
-                    )
-                return json.loads(body)
-            except (OSError, http.client.HTTPException):
-                time.sleep(_LOOK)  # it is still starting
-            except (ValueError, RecursionError) as error:
-                raise ServiceError("The container does not answer with JSON.", "Correct score.py.") from error
-            finally:
-                connection.close()
+            status, _, body = said.partition("\n")
+            if status == "200":
+                try:
+                    return json.loads(body)
+                except (ValueError, RecursionError) as error:
+                    raise ServiceError("The container does not answer with JSON.", "Correct score.py.") from error
+            if status != _SILENT:
+                raise ServiceError(
+                    f"The container answers {status} to a request: {body.strip()[:300]}",
+                    "Correct the inference code, then build again.",
+                )
+            time.sleep(_LOOK)  # it is still starting
         raise InconclusiveError(
             "The container does not answer in time.",
             "Start it by hand to see why: <step build-container/look-at-the-image>.",
         )
+
+    def _is_running(self, name: str) -> bool:
+        try:
+            return self._engine.run("container", "inspect", "--format", "{{.State.Running}}", name).strip() == "true"
+        except NotFoundError:
+            return False
 
     def run_tests(self, clone: Path, lab: str, reporter: Reporter) -> bool:
         """Run `run_tests.py`."""

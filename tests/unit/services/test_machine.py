@@ -141,10 +141,71 @@ def test_an_engine_elsewhere_is_offered_if_it_answers(
     assert Engine(environ(bin_folder, XDG_RUNTIME_DIR=str(runtime))).probe().finding is Finding.NOT_RUNNING
 
 
-def test_a_docker_host_that_is_dead_is_named(bin_folder: Path) -> None:
-    install(bin_folder, "docker", out=json.dumps(CLIENT), err="error during connect", code=1)
-    found = Engine(environ(bin_folder, DOCKER_HOST="tcp://10.0.0.1:2375")).probe()
-    assert "tcp://10.0.0.1:2375 (DOCKER_HOST)" in found.problem
+@pytest.mark.parametrize(
+    ("host", "err", "problem", "remedy"),
+    [
+        (
+            "tcp://10.0.0.1:2375",
+            "Cannot connect to the Docker daemon at tcp://10.0.0.1:2375. Is the docker daemon running?",
+            "The Docker engine at tcp://10.0.0.1:2375 (DOCKER_HOST) does not respond.",
+            "unset DOCKER_HOST",
+        ),
+        (
+            "tcp://no.such.host:2375",
+            'error during connect: Get "http://no.such.host:2375/v1": dial tcp: lookup no.such.host: no such host',
+            "at tcp://no.such.host:2375 (DOCKER_HOST) cannot be reached: no such host",
+            "unset DOCKER_HOST",
+        ),
+        (
+            "ssh://me@far",
+            "error during connect: command [ssh -l me -- far docker system dial-stdio] has exited with exit "
+            "status 255, make sure the URL is valid: stderr=me@far: Permission denied (publickey,password).",
+            "ssh://me@far (DOCKER_HOST) cannot be reached: me@far: Permission denied (publickey,password).",
+            "ssh me@far docker version",
+        ),
+        (
+            "ssh://me@far:2222",
+            "error during connect: exit status 255: stderr=ssh: connect to host far port 2222: Connection refused",
+            "cannot be reached: ssh: connect to host far port 2222: Connection refused",
+            "ssh -p 2222 me@far docker version",
+        ),
+    ],
+)
+def test_an_engine_on_another_machine_is_named_with_the_reason(
+    bin_folder: Path, host: str, err: str, problem: str, remedy: str
+) -> None:
+    install(bin_folder, "docker", out=json.dumps({**CLIENT, "Server": None}), err=err, code=1)
+    found = Engine(environ(bin_folder, DOCKER_HOST=host)).probe()
+    assert found.finding is Finding.UNREACHABLE
+    assert problem in found.problem
+    assert remedy in found.remedy
+    assert "systemctl" not in found.remedy
+    assert "usermod" not in found.remedy
+
+
+def test_the_context_s_engine_on_another_machine_is_named_too(bin_folder: Path) -> None:
+    answering = 'case "$1" in context) echo tcp://far:2375; exit 0;; esac\n'
+    client = {"Client": {**CLIENT["Client"], "Context": "far"}}
+    err = "Cannot connect to the Docker daemon at tcp://far:2375. Is the docker daemon running?"
+    install(bin_folder, "docker", out=json.dumps({**client, "Server": None}), err=err, code=1, lines=answering)
+    found = Engine(environ(bin_folder)).probe()
+    assert "at tcp://far:2375 (the Docker context far) does not respond" in found.problem
+    assert "docker context use default" in found.remedy
+    install(bin_folder, "docker", out=json.dumps({**client, "Server": SERVED["Server"]}), lines=answering)
+    assert Engine(environ(bin_folder)).probe().where == "linux/amd64 at tcp://far:2375"
+    assert Engine(environ(bin_folder, DOCKER_HOST="ssh://me@far")).probe().where == "linux/amd64 at ssh://me@far"
+    assert Engine(environ(bin_folder, DOCKER_HOST="unix:///a.sock")).probe().where == "linux/amd64"
+
+
+def test_certificates_that_are_not_there_are_told(bin_folder: Path) -> None:
+    err = (
+        "Failed to initialize: unable to resolve docker endpoint: open /root/.docker/ca.pem: no such file or directory"
+    )
+    install(bin_folder, "docker", err=err, code=1)
+    found = Engine(environ(bin_folder, DOCKER_HOST="tcp://far:2376", DOCKER_TLS_VERIFY="1")).probe()
+    assert found.finding is Finding.BAD_CONTEXT
+    assert "/root/.docker/ca.pem" in found.problem
+    assert "DOCKER_CERT_PATH" in found.remedy
 
 
 @pytest.mark.docker

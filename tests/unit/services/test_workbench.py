@@ -315,3 +315,33 @@ def test_a_note_that_cannot_be_read_is_no_absence(tmp_path: Path) -> None:
     assert bench.tested(tmp_path) == "sha256:1"
     bench.remove(tmp_path, found, "lab")
     assert bench.image(tmp_path, "a:b") is None
+
+
+def test_the_trial_request_is_sent_inside_the_container_wherever_the_engine_is(tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    asked = f'echo "$*" >> {record}\ncase "$1" in exec) printf "200\\n{{\\"estimated_wages\\": 5}}\\n";; esac; exit 0'
+    bench = EngineWorkbench(engine(tmp_path / "bin", docker=asked))
+    image = Image("a:b", "sha256:1", {}, "linux/amd64", ("python", "server.py"))
+    assert bench.predict(tmp_path, image, 5) == {"estimated_wages": 5}
+    started, sent, *_, removed = record.read_text(encoding="utf-8").splitlines()
+    assert started.startswith("run --detach --rm --name hol-wizard-ask-")
+    assert "publish" not in started, "it would be published on the engine's machine"
+    assert started.endswith("sha256:1 timeout --signal=INT 90 python server.py")
+    assert sent.startswith("exec hol-wizard-ask-")
+    assert removed.startswith("rm --force hol-wizard-ask-")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("printf '500\\nboom'; exit 0", "answers 500 to a request: boom"),
+        ("printf '200\\nno JSON'; exit 0", "does not answer with JSON"),
+        ("printf -- '-\\nConnection refused'; exit 0", "does not answer in time"),
+        ("echo 'container x is not running' >&2; exit 1", "ended right after it was started"),
+    ],
+)
+def test_what_a_container_answers_wrongly_is_told(tmp_path: Path, said: str, told: str) -> None:
+    asked = f'case "$1" in exec) {said};; container) echo false;; esac; exit 0'
+    bench = EngineWorkbench(engine(tmp_path / "bin", docker=asked))
+    with pytest.raises(ServiceError, match=told):
+        bench.predict(tmp_path, Image("a:b", "sha256:1", {}), 0.5)
