@@ -1,8 +1,8 @@
 """The tasks that the practice agent knows: their names, versions and inputs, as data.
 
 The data is in `first.toml` (the lab's tasks and the most common ones) and `second.toml`. What a task does is the
-agent's. Source: the `task.json` files of microsoft/azure-pipelines-tasks (MIT), in our own words; the tests compare
-names, aliases and choices with the official schema. Defaults are those of the tasks.
+agent's. Source: the `task.json` files of microsoft/azure-pipelines-tasks (MIT); the tests compare names, aliases and
+choices with the official schema.
 """
 
 from __future__ import annotations
