@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, overload
 
 from hol_wizard.practice.pipelines.expressions import Value, to_text
+from hol_wizard.practice.pipelines.expressions.values import normal
 from hol_wizard.practice.pipelines.plan import Note, PipelineError, Position
 
 
@@ -104,6 +105,7 @@ def node_of(value: Value, place: Position) -> Node:
         return MappingNode(tuple(entries), place, True)
     if isinstance(value, Sequence) and not isinstance(value, str):
         return SequenceNode(tuple(node_of(each, place) for each in value), place, True)
+    value = normal(value)
     typed = value if isinstance(value, bool | Decimal) else None
     return ScalarNode(to_text(value) or "", place, True, typed)
 

@@ -115,6 +115,6 @@ class _Builder:
         key = self._node(event, level)
         if not isinstance(key, ScalarNode):
             raise refuse(key.place, "A key must be a text.")
-        if key.text == "<<" and event.style is None:
+        if key.text == "<<" and not event.style:
             raise refuse(key.place, "Merge keys ('<<') are not supported.")
         return key

@@ -117,7 +117,7 @@ def _check_choice(task: tasks.Task, each: tasks.Input, value: str, place: Positi
 
 def _checked(reference: str, inputs: Mapping[str, str]) -> _Found:
     task = tasks.known()[reference.lower()]
-    return task.reference, {name: value for name, value in inputs.items() if value}, task.name
+    return task.reference, {name: value for name, value in inputs.items() if value or name == "script"}, task.name
 
 
 def _script(fields: Fields, findings: Findings) -> _Found:
