@@ -31,6 +31,8 @@ REAL_ADDRESSES = {
     "devops_profile": "https://app.vssps.visualstudio.com",
     "devops_entitlements": "https://vsaex.dev.azure.com",
     "devops_sps": "https://vssps.dev.azure.com",
+    "devops_test_results": "https://vstmr.dev.azure.com",
+    "devops_artifacts": "https://artprodweu1.artifacts.visualstudio.com",
 }
 """Which real service each of the practice cloud's stands for. Storage is asked in path style on a local address: the
 first part of the path is the account's name."""
@@ -101,6 +103,11 @@ UNDESCRIBED = (
         r"/[^/]+/[^/]+/_apis/git/repositories/[^/]+/items/.+",
         "in the service's own route table (`items/{*path}`), and the address that an item names as its own",
     ),
+    (
+        "GET",
+        r"/A[0-9a-f-]{36}/[^/]+/_apis/artifact/[^/]+/content",
+        "the files of a pipeline artifact: public clients follow the address in `resource.downloadUrl`",
+    ),
     ("GET", r"/[^/]+(/[^/]+)?/_git/[^/]+/vsts/info", "what the Azure CLI asks about a clone's remote (`GitClient`)"),
     ("*", r"/[^/]+(/[^/]+)?/_git/[^/]+/(info/refs|git-(upload|receive)-pack)", "git's own protocol over HTTPS"),
     ("GET", r"/metadata/endpoints", "what Azure CLI and azureml-mlflow read of a cloud; not among the descriptions"),
@@ -152,6 +159,21 @@ UNJUDGED = (
         "bad-json",
         r"/api/2\.0/workspace/export\?.*direct_download=true",
         "the content itself (databricks-sdk, `WorkspaceExt.download`)",
+    ),
+    (
+        "bad-json",
+        r"/_apis/build/builds/[^/]+/(logs([/?].*)?|artifacts\?.*|.+/attachments/.*)$",
+        "text or a zip archive (azure-devops, `get_build_log`, `get_build_logs_zip`, `get_artifact_content_zip`)",
+    ),
+    (
+        "response-schema",
+        r"/_apis/build/builds/[^/]+/logs/\d+",
+        "lines as JSON (azure-devops, `get_build_log_lines`); the description has only a stream",
+    ),
+    (
+        "bad-json",
+        r"/_apis/test(results)?/runs/[^/]+/(results/[^/]+/)?attachments/",
+        "the attachment itself (azure-devops, `get_test_run_attachment_content`)",
     ),
     (
         "param-invalid",

@@ -80,6 +80,8 @@ class Endpoints:
     """Address of Azure DevOps for the list of an account's organizations."""
     devops_sps: str = "https://vssps.dev.azure.com"
     """Address of Azure DevOps for the personal access tokens of an organization."""
+    devops_test_results: str = "https://vstmr.dev.azure.com"
+    """Address of Azure DevOps for the results of tests."""
     devops_entitlements: str = "https://vsaex.dev.azure.com"
     """Address of Azure DevOps for the users of an organization and their access levels."""
     prices: str = ""
@@ -165,12 +167,15 @@ class Endpoints:
             self.devops,
             self.devops_profile,
             self.devops_sps,
+            self.devops_test_results,
             self.devops_entitlements,
         )
         if any(asked.hostname == urlsplit(each).hostname for each in services):
             return True
         manager = urlsplit(self.resource_manager).hostname
-        suffixes = (f".{manager}", self.storage_suffix, self.key_vault_suffix, self.databricks_suffix)
+        # The files of artifacts are on a host of their own, whose name depends on the organization's region.
+        artifacts = "artifacts.visualstudio.com" if urlsplit(self.devops).hostname == "dev.azure.com" else ""
+        suffixes = (artifacts, f".{manager}", self.storage_suffix, self.key_vault_suffix, self.databricks_suffix)
         return any(suffix and asked.hostname.endswith(f".{suffix.lstrip('.')}") for suffix in suffixes)
 
     @classmethod
@@ -233,6 +238,7 @@ class Endpoints:
                 devops=document.get("devops", ""),
                 devops_profile=document.get("devops_profile", ""),
                 devops_sps=document.get("devops_sps", ""),
+                devops_test_results=document.get("devops_test_results", ""),
                 devops_entitlements=document.get("devops_entitlements", ""),
                 prices=document.get("prices", ""),
                 ca_bundle=Path(document["bundle_file"]),

@@ -34,6 +34,8 @@ FAMILIES = {
     "devops_profile": "devops",
     "devops_entitlements": "devops",
     "devops_sps": "devops",
+    "devops_test_results": "devops",
+    "devops_artifacts": "devops",
 }
 """By which family of descriptions a service is judged."""
 

@@ -79,8 +79,10 @@ def _not_signed_in(world: World, request: Request, bearer: str = "") -> Refused:
 
 
 def _organization(request: Request) -> str:
-    """Return the organization that the path names, before a route is chosen."""
-    return request.path.lstrip("/").partition("/")[0].lower()
+    """Return the organization that the path names, before a route is chosen; files of artifacts are at its ID."""
+    first = request.path.lstrip("/").partition("/")[0].lower()
+    by_id = {f"a{each.id}": each.name for each in ORGANIZATIONS.values()}
+    return by_id.get(first, first)
 
 
 def _challenge(bearer: str, request: Request) -> Refused:
@@ -139,12 +141,19 @@ def organization(request: Request) -> Organization:
     Raises:
         Refused: There is none of that name, or the caller is not in it (recorded: TF400813).
     """
-    name = request.match["organization"]
+    return named(request.match["organization"], request.who)
+
+
+def named(name: str, who: seed.Principal) -> Organization:
+    """Return the organization with a name, if somebody is in it.
+
+    Raises:
+        Refused: As for `organization`.
+    """
     found = ORGANIZATIONS.get(name.lower())
     if found is None:
         # The page that dev.azure.com shows; its status is public knowledge, its text is shortened.
         raise Refused(Response(404, "<!DOCTYPE html>\r\n<html><head><title>404 - Page not found</title></head></html>"))
-    who = request.who
     if who.id not in found.members:
         message = f"TF400813: The user '{seed.TENANT}\\{who.client}' is not authorized to access this resource."
         raise errors.refused(401, message, "UnauthorizedRequestException")

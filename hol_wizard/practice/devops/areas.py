@@ -223,7 +223,6 @@ c2aa639c-3ccc-4740-b3b6-ce2a1e1d984e Test
 75cad6d7-ee47-4e86-9a06-db41ae372b00 TestExecution
 2e9f9f41-088b-4b4e-8438-cb3faa3bf7e4 TestImpact
 e4c27205-9d23-4c98-b958-d798bc3f9cd4 testplan
-c83eaf52-edf3-4034-ae11-17d38f25404c testresults
 7765c886-d562-4d12-a581-bb47c80434e1 TfsAnalytics
 8aa40520-446d-40e6-89f6-9c9f9ce44c48 tfvc
 95935461-9e54-44bd-b9fb-04f4dd05d640 TokenAdministration
@@ -291,6 +290,9 @@ bcf4c91f-9f3e-4108-847c-220c95f90382 Interaction
 7ff23b0f-68f0-4707-8a4b-a1e76dc397ea Recommendation
 b5614b15-0aa6-4d0d-a007-ed83b5a5a85e Teams
 """
+_TEST_RESULTS = """
+c83eaf52-edf3-4034-ae11-17d38f25404c testresults
+"""
 _PROFILE = """
 0d55247a-1c47-4462-9b1f-5e2125590ee6 Account
 8ccfef3d-2b87-4e99-8ccb-66e343d2daa8 Profile
@@ -309,6 +311,7 @@ AREAS: Final[Mapping[str, tuple[str, str]]] = {
     **dict(_of(_NAMED_BY_CLIENTS_ALONE, "devops")),
     **dict(_of(_SPS, "devops_sps")),
     **dict(_of(_ENTITLEMENTS, "devops_entitlements")),
+    **dict(_of(_TEST_RESULTS, "devops_test_results")),
     **dict(_of(_PROFILE, "devops_profile")),
 }
 """Areas by ID: the name of each, and the service of the practice cloud whose address it has."""

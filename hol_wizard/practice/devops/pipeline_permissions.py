@@ -39,6 +39,8 @@ class PipelinePermissions(Register):
         super().__init__(world)
         self._world = world
         self._known: dict[str, Known] = {}
+        self.when_changed: list[Callable[[], None]] = []
+        """Called when permissions were given or taken: runs may be waiting for them."""
 
     def knows(self, kind: str, known: Known) -> None:
         """Let resources of a kind be looked up; without this, permissions for any ID are accepted."""
@@ -63,7 +65,12 @@ class PipelinePermissions(Register):
             found["all"] = given
         else:
             found["pipelines"][str(pipeline)] = given
+        self._save(found)
+
+    def _save(self, found: Document) -> None:
         self.keep(found)
+        for tell in self.when_changed:
+            tell()
 
     def forget(self, project: str, kind: str, resource: str) -> None:
         """Delete the permissions of a resource that no longer exists."""
@@ -96,7 +103,7 @@ class PipelinePermissions(Register):
                 found["pipelines"][str(identity)] = given
             else:
                 found["pipelines"].pop(str(identity), None)
-        self.keep(found)
+        self._save(found)
 
     def shown(self, project: str, kind: str, resource: str) -> JsonObject:
         """Return the permissions of a resource (ResourcePipelinePermissions)."""

@@ -106,6 +106,11 @@ class Repositories:
         """Return the ID of a project's repository."""
         return repository_id(project)
 
+    def existing(self, project: Document) -> Path | None:
+        """Return the folder of a project's repository; None if it has not been used yet."""
+        path = self._folder / f"{repository_id(project)}.git"
+        return path if (path / "HEAD").exists() else None
+
     async def default_branch(self, project: Document) -> str:
         """Return the default branch of a project's repository, `refs/heads/main`; empty if it has no branches."""
         return await self._default(await self.path(project))
@@ -158,7 +163,7 @@ class Repositories:
             Refused: git is not installed on this machine.
         """
         path = self._folder / f"{repository_id(project)}.git"
-        if not (path / "HEAD").exists():
+        if self.existing(project) is None:
             # Created elsewhere and then moved, so that an incomplete one is never used, even after a kill.
             self._folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self._folder, prefix=_NEW, ignore_cleanup_errors=True) as place:

@@ -1,4 +1,4 @@
-"""Settings and permissions: properties and teams of projects, Microsoft-hosted jobs, the caller's permissions."""
+"""Settings and permissions: properties and teams of projects, the caller's permissions."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from typing import Any
 
 from hol_wizard.practice.devops import access, errors, paging
 from hol_wizard.practice.devops.projects import Projects
-from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
+from hol_wizard.practice.kernel.service import Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 
 COLLECTION_NAMESPACE = "3e65f728-f8bc-4ecd-8764-7e378b19bfa7"
 """Security namespace "Collection" (azure/devops/organizations/security/namespace-reference)."""
 CREATE_PROJECTS = 4
 """Its bit for "Create new projects" (the same page)."""
-_FREE_MINUTES = 1800
-"""Minutes per month of the free grant (azure/devops/pipelines/licensing/concurrent-jobs)."""
 
 
 class Settings:
@@ -34,20 +32,6 @@ class Settings:
             honors="$top $skip",
             refuses="$mine $expandIdentity",
         )
-        router.add(
-            "GET",
-            "/{organization}/_apis/distributedtask/resourcelimits",
-            self._limits,
-            honors="parallelismTag poolIsHosted",
-        )
-        router.add(
-            "GET",
-            "/{organization}/_apis/distributedtask/resourceusage",
-            self._usage,
-            honors="parallelismTag poolIsHosted",
-            refuses="includeRunningRequests",
-        )
-        router.add("GET", "/{organization}/_apis/build/resourceusage", self._build_usage)
         router.add(
             "GET",
             "/{organization}/_apis/permissions/{namespace}/{permissions}",
@@ -105,37 +89,6 @@ class Settings:
             "projectId": project["id"],
         }
         return paging.page(request, [team])
-
-    def _limit(self, request: Request) -> JsonObject:
-        """Return how many jobs may run in parallel (azure-devops 7.1.0b4, `ResourceLimit`); names in the data are
-        estimates."""
-        organization = access.organization(request)
-        hosted = request.query.get("poolishosted", "true").lower() != "false"
-        jobs = organization.hosted_jobs if hosted else 1
-        return {
-            "hostId": organization.id,
-            "parallelismTag": request.query.get("parallelismtag", "Private"),
-            "isHosted": hosted,
-            "totalCount": jobs,
-            "totalMinutes": _FREE_MINUTES if hosted and jobs else 0,
-            "isPremium": False,
-            "failedToReachAllProviders": False,
-            "resourceLimitsData": {"FreeCount": str(jobs), "PurchasedCount": "0"},
-        }
-
-    def _limits(self, request: Request) -> Response:
-        value = [self._limit(request)]
-        return Response(200, {"count": len(value), "value": value})
-
-    def _usage(self, request: Request) -> Response:
-        limit = self._limit(request)
-        return Response(200, {"resourceLimit": limit, "usedCount": 0, "usedMinutes": 0, "runningRequests": []})
-
-    def _build_usage(self, request: Request) -> Response:
-        access.organization(request)
-        return Response(
-            200, {"distributedTaskAgents": 0, "paidPrivateAgentSlots": 0, "totalUsage": 0, "xamlControllers": 0}
-        )
 
     def _has_permissions(self, request: Request) -> Response:
         """Return whether the caller has permissions (Permissions - Has Permissions); only that to create projects is

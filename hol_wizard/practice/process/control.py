@@ -14,6 +14,7 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.arm import providers
 from hol_wizard.practice.arm.inventory import ResourceGroups, Resources
 from hol_wizard.practice.devops import page as devops_page
+from hol_wizard.practice.devops.pipelines import consent
 from hol_wizard.practice.directory.assertions import FEDERATION
 from hol_wizard.practice.entra.sign_ins import SignIns
 from hol_wizard.practice.entra.tokens import Tokens
@@ -57,6 +58,9 @@ class Control:
             ("POST", "/register-providers"): lambda body: providers.register_all(world),
             ("POST", "/devops-tokens"): lambda body: devops_page.make_token(world, body),
             ("DELETE", "/devops-tokens"): lambda body: devops_page.revoke_token(world, body),
+            ("GET", "/pipeline-consents"): lambda body: consent.recorded(world),
+            ("POST", "/pipeline-consents"): lambda body: consent.record(world, body),
+            ("DELETE", "/pipeline-consents"): lambda body: consent.withdraw(world, body),
             ("POST", "/keep"): self._keep,
             ("POST", "/way-out"): self._way_out,
             ("POST", "/stop"): lambda body: stop.set(),
@@ -128,7 +132,7 @@ class Control:
     def _change(self, body: dict[str, Any]) -> dict[str, Any]:
         known = {
             *("latency", "user", "approval", "approval_seconds", "speed", "quota"),
-            *("register_applications", "federation"),
+            *("register_applications", "federation", "hosted_jobs"),
         }
         if not body or set(body) - known:
             raise ValueError(f"settings are: {', '.join(sorted(known))}")
@@ -153,6 +157,11 @@ class Control:
             if body["federation"] not in FEDERATION:
                 raise ValueError(f"federation is one of: {', '.join(FEDERATION)}")
             changes["federation"] = body["federation"]
+        if "hosted_jobs" in body:
+            jobs = body["hosted_jobs"]
+            if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 0):
+                raise ValueError("hosted_jobs is a whole number, or null for what each organization has")
+            changes["hosted_jobs"] = jobs
         if "speed" in body:
             self._world.clock.speed = _number(body["speed"], "speed", 0.01)
         if "approval_seconds" in body:

@@ -308,6 +308,23 @@ class ControlClient:
         """Revoke a personal access token of Azure DevOps, as its page does, and return whether there was one."""
         return bool(self.ask("DELETE", "/devops-tokens", {"id": token_id})["revoked"])
 
+    def consent_to_pipeline(self, commit: str, digest: str) -> None:
+        """Record that the programs of a commit may run on this machine as steps of a pipeline.
+
+        Args:
+            commit: The commit; a commit with the same files counts as the same.
+            digest: SHA-256 of what was shown to the person.
+        """
+        self.ask("POST", "/pipeline-consents", {"commit": commit, "digest": digest})
+
+    def pipeline_consents(self) -> dict[str, str]:
+        """Return the digests that people have agreed to, by commit."""
+        return {each["commit"]: each["digest"] for each in self.ask("GET", "/pipeline-consents")["consents"]}
+
+    def withdraw_pipeline_consent(self, commit: str = "") -> int:
+        """Withdraw the consent for a commit, or all; return how many there were."""
+        return int(self.ask("DELETE", "/pipeline-consents", {"commit": commit})["withdrawn"])
+
     def register_providers(self) -> None:
         """Register every resource provider in the default subscription immediately."""
         self.ask("POST", "/register-providers")

@@ -25,6 +25,8 @@ FIXED: Mapping[str, str] = {
     "app.vssps.visualstudio.com": "devops_profile",
     "vsaex.dev.azure.com": "devops_entitlements",
     "vssps.dev.azure.com": "devops_sps",
+    "vstmr.dev.azure.com": "devops_test_results",
+    "artprodweu1.artifacts.visualstudio.com": "devops_artifacts",
 }
 """Services with one host name (azure-cli-core, `cloud.py`; the resource areas of Azure DevOps)."""
 

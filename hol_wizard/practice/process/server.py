@@ -28,6 +28,7 @@ from hol_wizard.practice.arm.service import resource_manager
 from hol_wizard.practice.databricks.runtime import Runtime
 from hol_wizard.practice.databricks.service import Databricks
 from hol_wizard.practice.devops.entitlements import DevOpsEntitlements
+from hol_wizard.practice.devops.pipeline_hosts import DevOpsArtifacts, DevOpsTestResults
 from hol_wizard.practice.devops.service import DevOps, DevOpsProfile
 from hol_wizard.practice.devops.tokens import DevOpsTokens
 from hol_wizard.practice.directory.service import Graph
@@ -79,6 +80,8 @@ SERVICES: tuple[Callable[[World], Service], ...] = (
     Prices,
     DevOps,
     DevOpsProfile,
+    DevOpsTestResults,
+    DevOpsArtifacts,
     DevOpsEntitlements,
     DevOpsTokens,
     MachineLearning,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -182,3 +183,15 @@ def number_of(request: Request, name: str) -> int:
     """Return a number in the path; 0 if it is none, which no object has."""
     given = request.match[name]
     return int(given) if given.isdecimal() else 0
+
+
+def objects(request: Request) -> list[JsonObject]:
+    """Return the body as a list of JSON objects.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    found = json.loads(request.content)
+    if not isinstance(found, list) or any(not isinstance(each, dict) for each in found):
+        raise ValueError("the body is not a list of objects")
+    return found

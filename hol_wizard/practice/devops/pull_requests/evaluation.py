@@ -14,6 +14,7 @@ from hol_wizard.practice.devops.branch_policies import (
 from hol_wizard.practice.devops.pull_requests import merging
 from hol_wizard.practice.devops.pull_requests.records import APPROVED, REJECTED, WAITING
 from hol_wizard.practice.devops.versions import BRANCHES
+from hol_wizard.practice.kernel.service import JsonObject
 from hol_wizard.practice.kernel.store import Document
 
 _STRATEGIES = {"noFastForward": "allowNoFastForward", "squash": "allowSquash"}
@@ -29,12 +30,26 @@ class Evaluation:
     """`approved`, `rejected` or `queued`: an unmet approval reads `queued` (seen by a public client)."""
     unmet: str = ""
     """Why a completion is refused; the texts are estimates."""
+    context: JsonObject | None = None
+    """Of a build validation: its build."""
 
 
-def evaluate(policy: Document, pull: Document) -> Evaluation:
+@dataclass(frozen=True, slots=True)
+class BuildVerdict:
+    """How the build of a build validation went."""
+
+    status: str
+    """`queued`, `running`, `approved` or `rejected`."""
+    context: JsonObject
+
+
+def evaluate(policy: Document, pull: Document, verdict: BuildVerdict) -> Evaluation:
     """Return whether a pull request meets a policy that applies to it.
 
-    A build validation stays `queued`: the practice cloud does not start a build for it.
+    Args:
+        policy: The policy.
+        pull: The pull request.
+        verdict: How its build went, for a build validation.
     """
     kind, settings = policy["body"]["type"], policy["body"].get("settings") or {}
     target = pull["target"].removeprefix(BRANCHES)
@@ -57,7 +72,8 @@ def evaluate(policy: Document, pull: Document) -> Evaluation:
         return Evaluation(policy, "approved") if allowed else Evaluation(policy, "rejected", unmet)
     if kind == WORK_ITEMS:
         return Evaluation(policy, "rejected", f"Work items must be linked to update {target}.")
-    return Evaluation(policy, "queued", f"A build must succeed to update {target}.")
+    unmet = "" if verdict.status == "approved" else f"A build must succeed to update {target}."
+    return Evaluation(policy, verdict.status, unmet, verdict.context)
 
 
 def _by_votes(policy: Document, pull: Document, target: str) -> Evaluation:

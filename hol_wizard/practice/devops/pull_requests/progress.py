@@ -7,6 +7,7 @@ as for operations.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import bare_refs
@@ -25,6 +26,42 @@ MERGE = "Azure DevOps pull request merge"
 """Its row in `clock.DURATIONS`."""
 
 
+class BuildChecks(Protocol):
+    """Queues the builds of pull requests that policies require, and knows how they went."""
+
+    def verdict(self, policy: Document, pull: Document) -> evaluation.BuildVerdict:
+        """Return how the newest build for a policy went; what it says of other policies does not count."""
+        ...
+
+    async def merged(self, project: Document, pull: Document, policies: list[Document]) -> None:
+        """Queue the builds that a new trial merge needs."""
+        ...
+
+    async def queue(self, project: Document, pull: Document, policy: Document) -> None:
+        """Queue the build of a policy for a pull request."""
+        ...
+
+
+class NoBuilds:
+    """Nothing builds pull requests."""
+
+    def verdict(self, policy: Document, pull: Document) -> evaluation.BuildVerdict:
+        """Return that a build is waited for."""
+        del policy, pull
+        return evaluation.BuildVerdict("queued", {})
+
+    async def merged(self, project: Document, pull: Document, policies: list[Document]) -> None:
+        """Do nothing."""
+
+    async def queue(self, project: Document, pull: Document, policy: Document) -> None:
+        """Do nothing."""
+
+
+def evaluation_id(found: evaluation.Evaluation, pull: Document) -> str:
+    """Return the ID of an evaluation."""
+    return seed.fixed_id(f"evaluation {found.policy['id']} {pull['organization']} {pull['number']}")
+
+
 class Progress:
     """Keeps the pull requests of a repository up to date."""
 
@@ -34,12 +71,18 @@ class Progress:
         self._repositories = repositories
         self._policies = policies
         self._people = people
+        self.builds: BuildChecks = NoBuilds()
+        """Queues the builds that policies require."""
         repositories.before_use(self.settle)
         repositories.on_push(self._pushed)
 
     def evaluations(self, pull: Document) -> list[evaluation.Evaluation]:
         """Return the evaluation of each policy that applies to a pull request."""
-        return [evaluation.evaluate(each, pull) for each in self._applying(pull)]
+        return [evaluation.evaluate(each, pull, self.builds.verdict(each, pull)) for each in self._applying(pull)]
+
+    def evaluated(self, pull: Document, identity: str) -> evaluation.Evaluation | None:
+        """Return the evaluation with an ID, or None."""
+        return next((each for each in self.evaluations(pull) if evaluation_id(each, pull) == identity), None)
 
     def _applying(self, pull: Document) -> list[Document]:
         default = self._repositories.default(pull["repository"])
@@ -91,6 +134,8 @@ class Progress:
         self._look(pull, heads)
         if pull["merge"] and pull["merge"]["status"] == "queued" and pull["merge"]["due"] <= self._world.clock.now():
             await self._merge(pull, path)
+            if pull["merge"]["status"] == "succeeded":
+                await self.builds.merged(project, pull, self._applying(pull))
         if pull["merge"] and pull["merge"]["status"] == "succeeded":
             await self._complete_if_wanted(pull, project, path, heads)
 

@@ -64,6 +64,10 @@ class Scope:
             raise records.not_found()
         return pull, project
 
+    def pulls(self, project: Document) -> list[Document]:
+        """Return the pull requests of a project's repository."""
+        return self._pulls.of(self._repositories.identity(project))
+
     async def writable(self, request: Request) -> tuple[Document, Document]:
         """Return the pull request that a request changes, and its project.
 

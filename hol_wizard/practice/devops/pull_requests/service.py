@@ -61,7 +61,7 @@ class PullRequestService:
         self._pulls = world.part(PullRequests)
         self._people = People(world, projects)
         self._repositories = repositories
-        self._progress = Progress(world, repositories, policies, self._people)
+        self._progress = self.progress = Progress(world, repositories, policies, self._people)
         self._scope = Scope(self._pulls, projects, repositories)
         bases = ("/{organization}/{project}/_apis/git", "/{organization}/_apis/git")
         for base in bases:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 from hol_wizard.practice.pipelines.host import CaseResult
 
@@ -44,10 +45,13 @@ def read_xml(path: Path) -> ElementTree.Element:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise UnreadableResultsError(f"{path} is larger than {_MOST_BYTES >> 20} MB")
-        parser = ElementTree.XMLParser()  # noqa: S314 - entities are refused below
-        parser.parser.EntityDeclHandler = _refuse
-        return ElementTree.parse(path, parser).getroot()  # noqa: S314 - as above
-    except (OSError, ElementTree.ParseError, ValueError) as error:
+        content = path.read_bytes()
+        # ElementTree's own parser has no handler for declarations.
+        parser = expat.ParserCreate()
+        parser.EntityDeclHandler = _refuse
+        parser.Parse(content, True)
+        return ElementTree.fromstring(content)  # noqa: S314 - entities were refused
+    except (OSError, ElementTree.ParseError, expat.ExpatError, ValueError) as error:
         raise UnreadableResultsError(str(error)) from error
 
 

@@ -1,0 +1,87 @@
+"""The runs of builds: how they go, in the words of the build API, and what can be done with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.devops.pipelines.builds import run_key
+from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.world import World
+from hol_wizard.practice.pipelines.orchestrate.records import RunState
+from hol_wizard.practice.pipelines.orchestrate.runs import Runs
+
+
+@dataclass(frozen=True, slots=True)
+class BuildState:
+    """The state of a build."""
+
+    number: str
+    """Its number, which is its name: `20261128.1`."""
+    status: str
+    """`notStarted`, `inProgress`, `cancelling` or `completed`."""
+    result: str
+    """`succeeded`, `partiallySucceeded`, `failed` or `canceled`; empty before its end."""
+    plan: str
+    """ID of its orchestration plan."""
+    timeline: str
+    started: float | None
+    finished: float | None
+    changed: float
+    issues: tuple[str, ...]
+    """What is wrong with the run as a whole, such as an error of its YAML."""
+    append_commit_message: bool
+    tags: tuple[str, ...]
+    final_yaml: str
+    variables: dict[str, str]
+    """Those that were set when it was queued."""
+
+    @property
+    def completed(self) -> bool:
+        """Whether it has ended."""
+        return self.status == RunState.COMPLETED
+
+
+class RunStates:
+    """Knows the runs of builds."""
+
+    def __init__(self, world: World) -> None:
+        self._runs = world.part(Runs)
+
+    def of(self, build: Document) -> BuildState:
+        """Return the state of a build.
+
+        Raises:
+            LookupError: It has no run, which is a bug.
+        """
+        run = self._runs.run(run_key(build))
+        if run is None:
+            raise LookupError(f"the build {build['id']} has no run")
+        return BuildState(
+            number=run["number"],
+            status=run["state"],
+            result=run["result"] or "",
+            plan=run["plan"],
+            timeline=run["timeline"],
+            started=run["started"],
+            finished=run["finished"],
+            changed=run["changed"],
+            issues=tuple(run["issues"]),
+            append_commit_message=bool(run["request"]["plan"].get("append_commit_message", True)),
+            tags=tuple(run["tags"]),
+            final_yaml=run["request"]["plan"].get("final_yaml", ""),
+            variables=dict(run["request"].get("variables", {})),
+        )
+
+    def cancel(self, build: Document, who: seed.Principal) -> None:
+        """Cancel a build."""
+        self._runs.cancel(run_key(build), who.display_name)
+
+    def tag(self, build: Document, tag: str) -> None:
+        """Add a tag to a build; tags are compared case-insensitively."""
+        if tag.lower() not in {each.lower() for each in self.of(build).tags}:
+            self._runs.tag(run_key(build), tag)
+
+    def untag(self, build: Document, tag: str) -> None:
+        """Remove a tag from a build."""
+        self._runs.untag(run_key(build), tag)

@@ -1,0 +1,146 @@
+"""The repositories of runs: branches, commits, the YAML files in them, and what has changed between two commits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hol_wizard.practice.devops import bare_git, bare_refs
+from hol_wizard.practice.devops.organizations import ORGANIZATIONS
+from hol_wizard.practice.devops.pipelines.definition_body import full_branch
+from hol_wizard.practice.devops.projects import Projects
+from hol_wizard.practice.devops.repositories import NO_COMMIT, Repositories
+from hol_wizard.practice.devops.versions import TAGS, refs
+from hol_wizard.practice.kernel.store import Document
+
+_FACTS = "%H%x00%an%x00%ae%x00%at%x00%B%x00%x01"
+_MOST_CHANGES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit."""
+
+    id: str
+    author: str
+    email: str
+    when: float
+    message: str
+
+    @property
+    def title(self) -> str:
+        """The first line of its message."""
+        return self.message.partition("\n")[0]
+
+
+class Sources:
+    """Reads the repositories of projects."""
+
+    def __init__(self, projects: Projects, repositories: Repositories) -> None:
+        self._projects = projects
+        self._repositories = repositories
+
+    async def head(self, project: Document, branch: str) -> str:
+        """Return the commit of a branch, a tag or the trial merge of a pull request; empty if there is none."""
+        path = await self._repositories.path(project)
+        found = (await refs(path)).get(branch)
+        if found is not None:
+            return found.commit
+        return bare_git.read(path, "rev-parse", "--verify", "--quiet", f"{branch}^{{commit}}").text.strip()
+
+    async def has(self, project: Document, commit: str) -> bool:
+        """Return whether a repository has a commit with this whole ID."""
+        path = await self._repositories.path(project)
+        is_whole = len(commit) == len(NO_COMMIT) and commit.isalnum()
+        return is_whole and bare_git.read(path, "cat-file", "-t", commit).text.strip() == "commit"
+
+    async def commits(self, project: Document, new: str, old: str = "", most: int = _MOST_CHANGES) -> list[Commit]:
+        """Return commits, newest first: those of `new` that `old` does not have, or only `new` itself."""
+        path = await self._repositories.path(project)
+        which = [f"{old}..{new}"] if old and old != NO_COMMIT else ["--max-count=1", new]
+        told = bare_git.read(path, "log", f"--format={_FACTS}", f"--max-count={most}", *which)
+        found = []
+        for each in told.text.split("\0\x01"):
+            if "\0" in each:
+                identity, author, email, when, message = each.lstrip("\n").split("\0", 4)
+                found.append(Commit(identity, author, email, float(when), message.rstrip("\n")))
+        return found
+
+    async def changed_paths(self, project: Document, old: str, new: str) -> list[str]:
+        """Return the paths that differ between two commits; all paths of `new` if there is no old one."""
+        path = await self._repositories.path(project)
+        words = ["diff-tree", "-r", "--name-only", "--no-renames", "-z", old, new]
+        if not old or old == NO_COMMIT:
+            words = ["ls-tree", "-r", "--name-only", "-z", new]
+        return [each for each in bare_git.read(path, *words).text.split("\0") if each]
+
+    async def fork_point(self, project: Document, one: str, other: str) -> str:
+        """Return the newest commit that two commits have in common; empty if there is none."""
+        path = await self._repositories.path(project)
+        return bare_git.read(path, "merge-base", one, other).text.strip()
+
+    async def tree_of(self, project: Document, commit: str) -> str:
+        """Return the ID of a commit's tree; empty if there is no such commit."""
+        return tree_of(await self._repositories.path(project), commit)
+
+    async def files(self, project: Document, commit: str) -> CommittedFiles:
+        """Return the files of a commit."""
+        return CommittedFiles(self, project, await self._repositories.path(project), commit)
+
+    def find(self, project: Document, name: str) -> Document | None:
+        """Return the project whose repository a YAML file names: `Repository` or `Project/Repository`, or None."""
+        first, _, second = name.rpartition("/")
+        wanted = {second.lower()} if not first or first.lower() == second.lower() else set()
+        for each in self._projects.all_of(ORGANIZATIONS[project["organization"]]):
+            if each["name"].lower() in wanted:
+                return each
+        return None
+
+    def folder(self, project: Document) -> Path | None:
+        """Return the folder of a project's repository; None if it was never used."""
+        return self._repositories.existing(project)
+
+
+class CommittedFiles:
+    """The files of a commit, and those of other repositories of the organization, for the compilation of YAML."""
+
+    def __init__(self, sources: Sources, project: Document, path: Path, commit: str) -> None:
+        self._sources = sources
+        self._project = project
+        self._path = path
+        self._commit = commit
+
+    def read(self, path: str, repository: str = "", ref: str = "") -> str | None:
+        """Return a file's text, or None if there is none.
+
+        Args:
+            path: From the repository's root, without a leading slash.
+            repository: Name of another repository; empty for the run's own.
+            ref: The other repository's branch or tag; empty for its default branch.
+
+        Raises:
+            LookupError: There is no such repository or ref.
+        """
+        if not repository:
+            return file_at(self._path, self._commit, path)
+        project = self._sources.find(self._project, repository)
+        folder = self._sources.folder(project) if project is not None else None
+        if folder is None:
+            raise LookupError(f"there is no repository {repository}")
+        name = full_branch(ref) or bare_refs.head(folder)
+        known = bare_refs.read(folder) or {}
+        commit = known.get(name) or known.get(f"{TAGS}{ref}") or ""
+        if not commit:
+            raise LookupError(f"the repository {repository} has no {ref or 'branches'}")
+        return file_at(folder, commit, path)
+
+
+def file_at(folder: Path, commit: str, path: str) -> str | None:
+    """Return the text of a file in a commit; None if it does not exist."""
+    done = bare_git.read(folder, "cat-file", "blob", f"{commit}:{path.lstrip('/')}")
+    return done.out.decode("utf-8-sig", "replace") if done.code == 0 else None
+
+
+def tree_of(folder: Path, commit: str) -> str:
+    """Return the ID of a commit's tree; empty if there is no such commit."""
+    return bare_git.read(folder, "rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}").text.strip()

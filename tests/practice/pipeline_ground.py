@@ -1,0 +1,101 @@
+"""A repository with a pipeline in the practice cloud, and its runs as the API shows them."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hol_wizard.practice import seed
+from tests.practice.conftest import user_token
+from tests.practice.test_devops import SCOPE, DevOps, as_user
+from tests.practice.test_devops_git import git, remote
+from tests.practice.test_devops_pipelines import Project
+from tests.practice_cloud import PracticeCloud
+
+SECONDS = 60.0
+"""How long a test waits for a run: it does nothing but a few shell commands."""
+
+
+@dataclass
+class Ground:
+    """A clone, and the project that it belongs to."""
+
+    cloud: PracticeCloud
+    folder: Path
+    project: Project = field(init=False)
+    devops: DevOps = field(init=False)
+    token: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.devops = as_user(self.cloud)
+        self.devops.make("lab")
+        self.project = Project(self.devops)
+        self.token = user_token(self.cloud, seed.ATTENDEE.name, SCOPE)
+        assert (
+            git(self.folder, "clone", remote(self.cloud), "clone", cloud=self.cloud, token=self.token).returncode == 0
+        )
+
+    @property
+    def clone(self) -> Path:
+        """The folder of the clone."""
+        return self.folder / "clone"
+
+    def git(self, *words: str) -> str:
+        """Run git in the clone."""
+        done = git(self.clone, *words, cloud=self.cloud, token=self.token)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def commit(self, message: str = "Changed", /, **files: str) -> str:
+        """Commit files by their names, in which `__` stands for a dot, and return the commit."""
+        for name, text in files.items():
+            path = self.clone / name.replace("__", ".")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+        return self.git("rev-parse", "HEAD")
+
+    def push(self, yaml: str, message: str = "Changed", *, branch: str = "main") -> str:
+        """Commit the pipeline's YAML, agree to run it, push it to a branch, and return the commit."""
+        made = self.commit(message, **{"azure-pipelines__yml": yaml})
+        self.consent(made)
+        self.git("push", "--quiet", "origin", f"HEAD:{branch}")
+        return made
+
+    def consent(self, commit: str) -> None:
+        """Agree to run the programs of a commit."""
+        self.cloud.control.consent_to_pipeline(commit, hashlib.sha256(commit.encode()).hexdigest())
+
+    def queue(self, definition: int = 1, **more: Any) -> dict[str, Any]:
+        """Queue a build as az does."""
+        answer = self.project.ask("POST", "/build/builds", {"definition": {"id": definition}, **more})
+        assert answer.status_code == 200, answer.text
+        queued: dict[str, Any] = answer.json()
+        return queued
+
+    def wait(self, build: int, status: str = "completed") -> dict[str, Any]:
+        """Wait until a build has a status."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            found: dict[str, Any] = self.project.get(f"/build/builds/{build}")
+            if found["status"] == status:
+                return found
+            assert time.monotonic() < deadline, f"{found['status']}: {self.timeline(build)}"
+            time.sleep(0.05)
+
+    def run(self, definition: int = 1, **more: Any) -> dict[str, Any]:
+        """Queue a build, and wait for its end."""
+        return self.wait(self.queue(definition, **more)["id"])
+
+    def timeline(self, build: int) -> list[dict[str, Any]]:
+        """Return the records of a build."""
+        answer = self.project.ask("GET", f"/build/builds/{build}/timeline")
+        return list(answer.json()["records"]) if answer.status_code == 200 else []
+
+    def record(self, build: int, name: str) -> dict[str, Any]:
+        """Return a record by its name."""
+        return next(each for each in self.timeline(build) if each["name"] == name)

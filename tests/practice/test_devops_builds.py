@@ -1,0 +1,381 @@
+"""Builds of the practice cloud: queueing, following, logs, artifacts, test results, triggers."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hol_wizard.practice import seed
+from hol_wizard.practice.devops.pipelines.consent import MISSING
+from hol_wizard.practice.devops.pipelines.parallelism import NONE
+from tests.practice.pipeline_ground import Ground
+from tests.practice.test_devops import as_user, join
+from tests.practice.test_devops_pipelines import Project
+from tests.practice_cloud import PracticeCloud
+
+HELLO = """\
+trigger: none
+steps:
+- script: |
+    echo one
+    echo two
+  displayName: Say two lines
+"""
+JUNIT = """\
+<testsuite name="suite" tests="3" failures="1">
+  <testcase classname="score" name="good" time="0.5"/>
+  <testcase classname="score" name="bad" time="0.1"><failure message="2 != 3">at line 7</failure></testcase>
+  <testcase classname="score" name="later"><skipped/></testcase>
+</testsuite>
+"""
+COVERAGE = """\
+<coverage lines-covered="3" lines-valid="4" branches-covered="1" branches-valid="2" line-rate="0.75" version="1">
+  <packages><package name="p"><classes><class name="c" filename="score.py"><lines>
+  <line number="1" hits="1"/><line number="2" hits="0"/>
+  </lines></class></classes></package></packages>
+</coverage>
+"""
+PUBLISHES = f"""\
+trigger: none
+steps:
+- bash: |
+    mkdir -p results/site
+    cat > results/junit.xml <<'END'
+{"".join(f"    {line}" + chr(10) for line in JUNIT.splitlines())}    END
+    cat > results/coverage.xml <<'END'
+{"".join(f"    {line}" + chr(10) for line in COVERAGE.splitlines())}    END
+    echo '# Done' > summary.md
+    echo "##vso[task.uploadsummary]$(System.DefaultWorkingDirectory)/summary.md"
+    echo "##vso[build.addbuildtag]tried"
+- task: PublishTestResults@2
+  inputs: {{testResultsFormat: JUnit, testResultsFiles: results/junit.xml, testRunTitle: Unit tests}}
+- task: PublishCodeCoverageResults@2
+  inputs: {{summaryFileLocation: results/coverage.xml}}
+- publish: results
+  artifact: PipelineArtifacts
+"""
+
+
+@pytest.fixture
+def ground(practice_cloud: PracticeCloud, tmp_path: Path) -> Ground:
+    made = Ground(practice_cloud, tmp_path)
+    made.push(HELLO, "Added a pipeline")
+    made.project.create()
+    return made
+
+
+def test_a_build_is_queued_and_followed_to_its_logs(ground: Ground) -> None:
+    queued = ground.queue(sourceBranch="main")
+    assert (queued["id"], queued["reason"], queued["sourceBranch"]) == (1, "manual", "refs/heads/main")
+    assert queued["buildNumber"].endswith(".1")
+    assert queued["definition"]["name"] == "build"
+    build = ground.wait(1)
+    assert build["result"] == "succeeded", ground.timeline(1)
+    assert build["startTime"] <= build["finishTime"]
+    step = ground.record(1, "Say two lines")
+    assert (step["type"], step["state"], step["result"]) == ("Task", "completed", "succeeded")
+    log = f"/build/builds/1/logs/{step['log']['id']}"
+    text = ground.project.ask("GET", log).text
+    assert text.startswith("\ufeff2")
+    lines = ground.devops.http.get(
+        f"{ground.cloud.endpoints['devops']}/practice/lab/_apis{log}",
+        params={"api-version": "7.1", "startLine": "2", "endLine": "3"},
+        headers={"Accept": "application/json"},
+        timeout=10,
+    ).json()
+    assert (lines["count"], lines["value"]) == (2, text.splitlines()[1:3])
+    assert any(line.endswith(" two") for line in text.splitlines())
+    listed = ground.project.get("/build/builds/1/logs")["value"]
+    assert {each["id"] for each in listed} >= {step["log"]["id"]}
+    archive = ground.project.ask("GET", "/build/builds/1/logs", **{"$format": "zip"})
+    assert len(zipfile.ZipFile(io.BytesIO(archive.content)).namelist()) == len(listed)
+    assert ground.project.error("GET", "/build/builds/1/logs/999") == (404, "BuildLogNotFoundException")
+
+
+def test_a_running_step_has_no_log_and_the_timeline_tells_only_what_has_changed(ground: Ground) -> None:
+    ground.push(
+        "steps:\n- script: |\n    echo before\n    while [ ! -e go ]; do sleep 0.05; done\n  displayName: Wait\n"
+    )
+    (build,) = ground.project.get("/build/builds")["value"]
+    wait = {"state": ""}
+    while wait["state"] != "inProgress":
+        ground.wait(build["id"], "inProgress")
+        wait = next((each for each in ground.timeline(build["id"]) if each["name"] == "Wait"), wait)
+    assert wait["log"] is None
+    whole = ground.project.get(f"/build/builds/{build['id']}/timeline")
+    later = ground.project.get(f"/build/builds/{build['id']}/timeline", changeId=str(whole["changeId"]))
+    assert (later["records"], later["changeId"]) == ([], whole["changeId"])
+    canceled = ground.project.ask("PATCH", f"/build/builds/{build['id']}", {"status": "Cancelling"})
+    assert canceled.json()["status"] == "cancelling"
+    assert ground.wait(build["id"])["result"] == "canceled"
+    newer = ground.project.get(f"/build/builds/{build['id']}/timeline", changeId=str(whole["changeId"]))
+    assert {each["name"] for each in newer["records"]} < {each["name"] for each in whole["records"]} | {"Finalize Job"}
+    assert ground.record(build["id"], "Wait")["result"] == "canceled"
+    ground.cloud.wrong_on_purpose("PATCH .*/builds/")
+    again = ground.project.error("PATCH", f"/build/builds/{build['id']}", {"status": "cancelling"})
+    assert again == (400, "BuildStatusInvalidChangeException")
+
+
+def test_what_a_build_publishes_is_there(ground: Ground) -> None:
+    ground.push(PUBLISHES)
+    build = ground.run()
+    assert build["result"] == "succeeded", ground.timeline(build["id"])
+    assert build["tags"] == ["tried"]
+    number = build["id"]
+    (artifact,) = ground.project.get(f"/build/builds/{number}/artifacts")["value"]
+    assert (artifact["name"], artifact["resource"]["type"]) == ("PipelineArtifacts", "PipelineArtifact")
+    alone = ground.project.get(f"/build/builds/{number}/artifacts", artifactName="PipelineArtifacts")
+    assert alone == artifact
+    for got in (
+        ground.devops.http.get(artifact["resource"]["downloadUrl"], timeout=10),
+        ground.project.ask(
+            "GET", f"/build/builds/{number}/artifacts", artifactName="pipelineartifacts", **{"$format": "zip"}
+        ),
+    ):
+        assert got.status_code == 200, got.text
+        with zipfile.ZipFile(io.BytesIO(got.content)) as archive:
+            assert "PipelineArtifacts/junit.xml" in archive.namelist()
+            assert archive.read("PipelineArtifacts/coverage.xml").decode() == COVERAGE
+    missing = ground.project.error("GET", f"/build/builds/{number}/artifacts", artifactName="none")
+    assert missing == (404, "ArtifactNotFoundException")
+    signed = ground.project.get(
+        f"/pipelines/1/runs/{number}/artifacts", artifactName="PipelineArtifacts", **{"$expand": "signedContent"}
+    )
+    anonymous = as_user(ground.cloud)
+    del anonymous.http.headers["Authorization"]
+    assert anonymous.http.get(signed["signedContent"]["url"], timeout=10).status_code == 200
+    forged = signed["signedContent"]["url"][:-1] + ("0" if signed["signedContent"]["url"][-1] != "0" else "1")
+    assert anonymous.http.get(forged, timeout=10).status_code == 401
+    (summary,) = ground.project.get(f"/build/builds/{number}/attachments/Distributedtask.Core.Summary")["value"]
+    assert ground.devops.http.get(
+        summary["_links"]["self"]["href"], params={"api-version": "7.1"}, timeout=10
+    ).text == ("# Done\n")
+
+
+def test_test_results_and_coverage_of_a_build_are_at_both_hosts(ground: Ground) -> None:
+    ground.push(PUBLISHES)
+    number = ground.run()["id"]
+    (run,) = ground.project.get("/test/runs", buildUri=f"vstfs:///Build/Build/{number}")["value"]
+    assert (run["name"], run["totalTests"], run["passedTests"]) == ("Unit tests", 3, 1)
+    results = ground.project.get(f"/test/runs/{run['id']}/results")["value"]
+    assert [each["outcome"] for each in results] == ["Passed", "Failed", "NotExecuted"]
+    failed = ground.project.get(f"/test/runs/{run['id']}/results/{results[1]['id']}")
+    assert (failed["testCaseTitle"], failed["errorMessage"]) == ("bad", "2 != 3")
+    only = ground.project.get(f"/test/runs/{run['id']}/results", outcomes="Failed")["value"]
+    assert [each["id"] for each in only] == [failed["id"]]
+    statistics = ground.project.get(f"/test/runs/{run['id']}/Statistics")["runStatistics"]
+    assert {each["outcome"]: each["count"] for each in statistics} == {"Passed": 1, "Failed": 1, "NotExecuted": 1}
+    (kept,) = ground.project.get(f"/test/runs/{run['id']}/attachments")["value"]
+    assert kept["fileName"] == "junit.xml"
+    content = ground.devops.http.get(kept["url"], params={"api-version": "7.1"}, timeout=10)
+    assert content.text == JUNIT
+
+    def ask(path: str, **query: str) -> Any:
+        address = f"{ground.cloud.endpoints['devops_test_results']}/practice/lab/_apis/testresults{path}"
+        answer = ground.devops.http.get(address, params={"api-version": "7.1-preview", **query}, timeout=10)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    summary = ask("/resultsummarybybuild", buildId=str(number))["aggregatedResultsAnalysis"]
+    assert summary["totalTests"] == 3
+    assert {name: each["count"] for name, each in summary["resultsByOutcome"].items()} == {
+        "Passed": 1,
+        "Failed": 1,
+        "NotExecuted": 1,
+    }
+    assert ask("/runs")["count"] == 1
+    (data,) = ask("/codecoverage", buildId=str(number))["coverageData"]
+    counted = [(each["label"], each["covered"], each["total"]) for each in data["coverageStats"]]
+    assert counted == [("Lines", 3, 4), ("Branches", 1, 2)]
+    (by_build,) = ground.project.get("/test/codecoverage", buildId=str(number), flags="7")["value"]
+    (module,) = by_build["modules"]
+    assert (module["name"], module["statistics"]["linesCovered"]) == ("score.py", 1)
+
+
+def test_a_build_is_refused_if_its_yaml_cannot_run(ground: Ground) -> None:
+    ground.cloud.wrong_on_purpose("POST ")
+    ground.push("steps:\n- task: NoSuchTask@9\n")
+    answer = ground.project.ask("POST", "/build/builds", {"definition": {"id": 1}})
+    assert (answer.status_code, answer.json()["typeKey"]) == (400, "BuildRequestValidationFailedException")
+    (problem,) = answer.json()["customProperties"]["ValidationResults"]
+    assert problem["result"] == "error"
+    assert "NoSuchTask@9" in problem["message"]
+    assert "azure-pipelines.yml (Line: 2, Col: " in problem["message"]
+    refused = ground.project.ask("POST", "/pipelines/1/runs", {})
+    assert (refused.status_code, refused.json()["typeKey"]) == (400, "PipelineValidationException")
+    assert ground.project.error("POST", "/build/builds", {"definition": {"id": 1}, "sourceBranch": "none"})[0] == 400
+    assert ground.project.error("POST", "/build/builds", {"definition": {"id": 9}}) == (
+        404,
+        "DefinitionNotFoundException",
+    )
+    assert ground.project.error("POST", "/build/builds", {"definition": {"id": 1, "revision": 0}})[0] == 404
+    ground.project.create("other", file="none.yml")
+    gone = ground.project.ask("POST", "/build/builds", {"definition": {"id": 2}}).json()
+    assert "File /none.yml not found in repository" in gone["customProperties"]["ValidationResults"][0]["message"]
+
+
+def test_variables_are_set_only_if_the_pipeline_says_so(ground: Ground) -> None:
+    ground.cloud.wrong_on_purpose("POST .*/build/builds")
+    kept = ground.project.get("/build/definitions/1")
+    variables = {"open": {"value": "1", "allowOverride": True}, "closed": {"value": "2"}}
+    assert ground.project.ask("PUT", "/build/definitions/1", {**kept, "variables": variables}).status_code == 200
+    ground.push("trigger: none\nsteps:\n- script: echo open=$(open) closed=$(closed)\n  displayName: Say\n")
+    refused = ground.project.ask(
+        "POST", "/build/builds", {"definition": {"id": 1}, "parameters": '{"closed": "7", "open": "8"}'}
+    )
+    assert refused.status_code == 400
+    assert "You can't set the following variables (closed)" in refused.json()["message"]
+    build = ground.run(parameters='{"open": "8"}')
+    log = ground.record(build["id"], "Say")["log"]["id"]
+    assert "open=8 closed=2" in ground.project.ask("GET", f"/build/builds/{build['id']}/logs/{log}").text
+
+
+def test_a_commit_runs_only_if_somebody_has_agreed(ground: Ground) -> None:
+    made = ground.commit("Not shown to anybody", **{"azure-pipelines__yml": HELLO + "- script: touch ran\n"})
+    ground.git("push", "--quiet", "origin", "HEAD:main")
+    build = ground.run()
+    assert (build["result"], build["sourceVersion"]) == ("failed", made)
+    (issue,) = ground.record(build["id"], "Job")["issues"]
+    assert issue["message"] == MISSING.format(commit=made[:8])
+    assert all(each["type"] != "Task" for each in ground.timeline(build["id"]))
+    # A merge has the same files as the branch that was agreed to.
+    ground.git("checkout", "--quiet", "-b", "side")
+    agreed = ground.commit("Agreed to", **{"more__txt": "more"})
+    ground.consent(agreed)
+    ground.git("checkout", "--quiet", "main")
+    ground.git("merge", "--quiet", "--no-ff", "--message", "Merged", "side")
+    ground.git("push", "--quiet", "origin", "HEAD:main")
+    assert ground.run()["result"] == "succeeded"
+    assert ground.cloud.control.withdraw_pipeline_consent() == 2
+    assert ground.run()["result"] == "failed"
+
+
+def test_a_run_without_a_parallel_job_fails_and_says_so(ground: Ground) -> None:
+    ground.cloud.control.settings(hosted_jobs=0)
+    (limit,) = ground.devops.ask("GET", "/distributedtask/resourcelimits", version="7.1-preview.1").json()["value"]
+    assert limit["totalCount"] == 0
+    build = ground.run()
+    assert build["result"] == "failed"
+    assert NONE in str([build["validationResults"], ground.timeline(build["id"])])
+    ground.cloud.control.settings(hosted_jobs=None)
+    assert ground.run()["result"] == "succeeded"
+
+
+def test_builds_are_found_by_what_they_are(ground: Ground) -> None:
+    first = ground.run()
+    ground.push(HELLO + "- script: exit 3\n")
+    second = ground.run()
+    ground.project.ask("PUT", f"/build/builds/{first['id']}/tags/kept")
+
+    def found(**query: str) -> list[int]:
+        return [each["id"] for each in ground.project.get("/build/builds", **query)["value"]]
+
+    assert found() == [second["id"], first["id"]]
+    assert found(resultFilter="failed") == [second["id"]]
+    assert found(tagFilters="KEPT") == [first["id"]]
+    assert found(statusFilter="inProgress,notStarted") == []
+    assert found(branchName="main", definitions="1", **{"$top": "1"}) == [second["id"]]
+    assert found(definitions="2") == []
+    assert found(buildNumber="*.1") == [first["id"]]
+    assert found(buildIds=str(first["id"])) == [first["id"]]
+    assert found(maxBuildsPerDefinition="1") == [second["id"]]
+    assert found(reasonFilter="manual", queryOrder="queueTimeAscending") == [first["id"], second["id"]]
+    assert found(requestedFor=seed.ATTENDEE.name) == [second["id"], first["id"]]
+    assert found(minTime="2999-01-01T00:00:00Z") == []
+    latest = ground.project.get("/build/latest/build")
+    assert latest["id"] == second["id"]
+    (change,) = ground.project.get(f"/build/builds/{second['id']}/changes")["value"]
+    assert change["id"] == second["sourceVersion"]
+    listed = ground.project.get("/build/definitions", includeLatestBuilds="true")["value"]
+    assert listed[0]["latestCompletedBuild"]["id"] == second["id"]
+
+
+def test_a_kept_build_is_not_deleted(practice_cloud: PracticeCloud, ground: Ground) -> None:
+    practice_cloud.wrong_on_purpose("DELETE ")
+    number = ground.run()["id"]
+    lease = {"definitionId": 1, "runId": number, "ownerId": "User:lab", "daysValid": 7, "protectPipeline": True}
+    (made,) = ground.project.ask("POST", "/build/retention/leases", [lease]).json()["value"]
+    assert ground.project.get(f"/build/builds/{number}/leases")["count"] == 1
+    assert ground.project.error("DELETE", f"/build/builds/{number}") == (409, "CannotDeleteRetainedBuildException")
+    assert ground.project.ask("DELETE", "/build/definitions/1").status_code == 409
+    assert ground.project.ask("DELETE", "/build/retention/leases", ids=str(made["leaseId"])).status_code == 204
+    join(ground.devops, seed.CONTRIBUTOR_USER, ground.devops.ask("GET", "/projects/lab").json()["id"])
+    other = Project(as_user(practice_cloud, seed.CONTRIBUTOR_USER.name))
+    assert other.error("DELETE", f"/build/builds/{number}") == (403, "AccessDeniedException")
+    assert ground.project.ask("DELETE", f"/build/builds/{number}").status_code == 204
+    assert ground.project.error("GET", f"/build/builds/{number}") == (404, "BuildNotFoundException")
+    (deleted,) = ground.project.get("/build/builds", deletedFilter="onlyDeleted")["value"]
+    assert deleted["deleted"] is True
+
+
+def test_tags_are_added_and_removed_as_az_does(ground: Ground) -> None:
+    number = ground.run()["id"]
+    tags = f"/build/builds/{number}/tags"
+    assert ground.project.ask("PUT", f"{tags}/one").json() == {"count": 1, "value": ["one"]}
+    assert ground.project.ask("POST", tags, ["two", "ONE"]).json()["value"] == ["one", "two"]
+    assert ground.project.get("/build/tags")["value"] == ["one", "two"]
+    changed = ground.project.ask("PATCH", tags, {"tagsToAdd": ["three"], "tagsToRemove": ["Two"]})
+    assert changed.json()["value"] == ["one", "three"]
+    assert ground.project.ask("DELETE", f"{tags}/one").json() == {"count": 1, "value": ["three"]}
+    assert ground.project.get(tags)["value"] == ["three"]
+
+
+def test_the_pipelines_api_shows_the_same_pipelines_and_runs(practice_cloud: PracticeCloud, ground: Ground) -> None:
+    repository = ground.project.get("/git/repositories")["value"][0]["id"]
+    configuration = {
+        "type": "yaml",
+        "path": "/azure-pipelines.yml",
+        "repository": {"id": repository, "type": "azureReposGit"},
+    }
+    made = ground.project.ask("POST", "/pipelines", {"name": "new", "folder": "\\lab", "configuration": configuration})
+    assert (made.json()["id"], made.json()["folder"]) == (2, "\\lab")
+    assert [each["name"] for each in ground.project.get("/pipelines")["value"]] == ["build", "new"]
+    whole = ground.project.get("/pipelines/2")
+    assert whole["configuration"]["path"] == "/azure-pipelines.yml"
+    (trigger,) = ground.project.get("/build/definitions/2")["triggers"]
+    assert trigger["settingsSourceType"] == 2
+    own = {"self": {"refName": "refs/heads/main"}}
+    run = ground.project.ask("POST", "/pipelines/2/runs", {"resources": {"repositories": own}}).json()
+    assert (run["state"], run["pipeline"]["name"]) == ("inProgress", "new")
+    ground.wait(run["id"])
+    ended = ground.project.get(f"/pipelines/2/runs/{run['id']}")
+    assert (ended["state"], ended["result"]) == ("completed", "succeeded")
+    assert [each["id"] for each in ground.project.get("/pipelines/2/runs")["value"]] == [run["id"]]
+    assert ground.project.error("GET", f"/pipelines/1/runs/{run['id']}")[0] == 404
+    practice_cloud.wrong_on_purpose("POST ")
+    assert ground.project.error("POST", "/pipelines/2/runs", {"nonsense": 1}) == (400, "UnservedMemberException")
+    assert ground.project.error("POST", "/pipelines/2/runs", {"yamlOverride": "steps: []"})[0] == 400
+
+
+def test_a_preview_expands_the_yaml_also_before_it_is_pushed(ground: Ground) -> None:
+    committed = ground.project.ask("POST", "/pipelines/1/preview", {"previewRun": True}).json()
+    assert "CmdLine@2" in committed["finalYaml"]
+    override = "parameters:\n- name: who\n  default: me\nsteps:\n- bash: echo ${{ parameters.who }}\n"
+    body = {"previewRun": True, "yamlOverride": override, "templateParameters": {"who": "you"}}
+    expanded = ground.project.ask("POST", "/pipelines/1/preview", body).json()["finalYaml"]
+    assert "echo you" in expanded
+    assert ground.project.get("/build/builds")["count"] == 0
+    ground.cloud.wrong_on_purpose("POST ")
+    wrong = ground.project.ask("POST", "/pipelines/1/preview", {"previewRun": True, "yamlOverride": "stepz: []\n"})
+    assert (wrong.status_code, wrong.json()["typeKey"]) == (400, "PipelineValidationException")
+    assert wrong.json()["message"].startswith("/azure-pipelines.yml (Line: 1, Col: 1): ")
+
+
+def test_a_commit_has_the_status_of_its_build_and_those_of_tools(ground: Ground) -> None:
+    build = ground.run()
+    (repository,) = ground.project.get("/git/repositories")["value"]
+    path = f"/git/repositories/{repository['id']}/commits/{build['sourceVersion']}/statuses"
+    (status,) = ground.project.get(path)["value"]
+    assert (status["state"], status["context"]) == ("succeeded", {"name": "build", "genre": "continuous-integration"})
+    posted = {"state": "failed", "context": {"name": "lint"}, "description": "no", "targetUrl": "https://example.org"}
+    assert ground.project.ask("POST", path, posted).json()["state"] == "failed"
+    assert [each["context"]["name"] for each in ground.project.get(path, latestOnly="true")["value"]] == [
+        "lint",
+        "build",
+    ]
+    missing = f"/git/repositories/{repository['id']}/commits/{'1' * 40}/statuses"
+    assert ground.project.error("GET", missing)[0] == 404
