@@ -280,19 +280,19 @@ class Work:
             OSError: It cannot be started.
         """
         async with self._run(program, errors=error_line is not None, even_canceled=even_canceled) as running:
-            copying = asyncio.gather(
-                self._log(running.output, step, line),
-                *([self._log(running.errors, step, error_line)] if error_line is not None else []),
-            )
+            copying = [asyncio.ensure_future(self._log(running.output, step, line))]
+            if error_line is not None:
+                copying.append(asyncio.ensure_future(self._log(running.errors, step, error_line)))
             try:
-                done, _ = await asyncio.wait({copying}, timeout=seconds)
-                if not done:
+                _, unfinished = await asyncio.wait(copying, timeout=seconds)
+                if unfinished:
                     await running.stop(self.kind.grace)
-                    await copying
+                    await asyncio.gather(*copying)
                     raise TooLongError(f"it took longer than {seconds:g} seconds")
-                await copying
+                await asyncio.gather(*copying)
             finally:
-                copying.cancel()
+                for each in copying:
+                    each.cancel()
             return await running.wait()
 
     @staticmethod

@@ -42,16 +42,19 @@ def read_xml(path: Path) -> ElementTree.Element:
     Raises:
         UnreadableResultsError: It cannot be read, is no XML, or declares a document type with entities.
     """
+    builder = ElementTree.TreeBuilder()
+    parser = expat.ParserCreate(namespace_separator="}")
+    parser.StartElementHandler = builder.start
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.data
+    parser.EntityDeclHandler = _refuse
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise UnreadableResultsError(f"{path} is larger than {_MOST_BYTES >> 20} MB")
-        content = path.read_bytes()
-        # ElementTree's own parser has no handler for declarations.
-        parser = expat.ParserCreate()
-        parser.EntityDeclHandler = _refuse
-        parser.Parse(content, True)
-        return ElementTree.fromstring(content)  # noqa: S314 - entities were refused
-    except (OSError, ElementTree.ParseError, expat.ExpatError, ValueError) as error:
+        with path.open("rb") as file:
+            parser.ParseFile(file)
+        return builder.close()
+    except (OSError, expat.ExpatError, ValueError) as error:
         raise UnreadableResultsError(str(error)) from error
 
 

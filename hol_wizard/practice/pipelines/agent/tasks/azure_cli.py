@@ -28,8 +28,8 @@ _CARRIER = "PRACTICE_SIGN_IN"
 _FEED = f'secret=${_CARRIER}; unset {_CARRIER}; printf %s "$secret" | "$@"'
 """Gives a secret to a program's standard input; `printf` is a builtin of bash, so it is in no command line."""
 _REFUSED = {
-    "useglobalconfig": "The practice agent does not use the person's own configuration of the Azure CLI.",
-    "keepazsessionactive": "The practice agent does not renew the sign-in of a running script.",
+    "useGlobalConfig": "The practice agent does not use the person's own configuration of the Azure CLI.",
+    "keepAzSessionActive": "The practice agent does not renew the sign-in of a running script.",
 }
 
 

@@ -17,7 +17,7 @@ from hol_wizard.practice.kernel.timelines import Result
 from hol_wizard.practice.pipelines.agent import environment
 from hol_wizard.practice.pipelines.agent.context import StepContext, TaskError
 
-_PRINT = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
+_PRINT = "import sys; print('.'.join(map(str, sys.version_info[:3])), sys.executable)"
 
 
 async def run(context: StepContext) -> Result:
@@ -26,7 +26,7 @@ async def run(context: StepContext) -> Result:
     if spec.lower().startswith("pypy"):
         raise TaskError("The practice agent does not provide PyPy.")
     variables = context.environment()
-    found = {path: version for path in candidates(spec, variables) if (version := _version(path, variables))}
+    found = dict(interpreter for each in candidates(spec, variables) if (interpreter := _asked(each, variables)))
     fitting = {path: version for path, version in found.items() if fits(version, spec)}
     if fitting:
         path, version = max(fitting.items(), key=lambda each: _parts(each[1]))
@@ -72,15 +72,16 @@ def candidates(spec: str, variables: Mapping[str, str]) -> Iterator[str]:
             yield found
 
 
-def _version(path: str, variables: Mapping[str, str]) -> str:
+def _asked(path: str, variables: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return an interpreter's own path and its version; the path that was found may be a launcher."""
     try:
         asked = subprocess.run(  # noqa: S603 - an interpreter on the search path
             [path, "-I", "-c", _PRINT], env=dict(variables), capture_output=True, check=False, timeout=20
         )
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    text = asked.stdout.decode("ascii", "replace").strip()
-    return text if asked.returncode == 0 and re.fullmatch(r"[\d.]+", text) else ""
+        return None
+    version, _, own = asked.stdout.decode("utf-8", "replace").strip().partition(" ")
+    return (own, version) if asked.returncode == 0 and own and re.fullmatch(r"[\d.]+", version) else None
 
 
 def _parts(version: str) -> tuple[int, ...]:
