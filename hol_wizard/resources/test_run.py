@@ -245,6 +245,15 @@ class TestRun(Resource[Found]):
                 f"{self.folder} cannot be removed: {error}.", "Look at the permissions, or remove it yourself."
             ) from error
 
+    def trace(self) -> str:
+        """Return that a run which was cut off has left the image that it built."""
+        return "the image that the tests ran in" if self.bench.has_test_images(self.context.lab_id) else ""
+
+    def purge(self) -> bool:
+        """Remove that image."""
+        self.bench.remove_tests(self.clone, self.context.lab_id)
+        return True
+
     # Messages
 
     def absence(self) -> Result:

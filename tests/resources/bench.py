@@ -73,6 +73,9 @@ class Bench:
         leave(clone, lab, tests=self.tests)
         return not any(self.tests.values())
 
+    def has_test_images(self, lab: str) -> bool:
+        return False
+
     def remove_tests(self, clone: Path, lab: str) -> None:
         assert lab
         assert clone.is_dir()

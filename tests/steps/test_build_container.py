@@ -232,7 +232,9 @@ def test_the_image_has_this_code_and_this_model_and_answers(builder: Attendee, p
     # Ours goes, with those that it took the name from
     docker("tag", ours, name)
     builder.solve(BUILD)
+    left = docker("create", "--label", "hol-wizard.asked", ours)  # by a check that was killed
     builder.teardown(BUILD)
+    assert docker("ps", "--all", "--quiet", "--filter", f"id={left}") == ""
     assert before not in docker(
         "image", "ls", "--all", "--quiet", "--no-trunc", "--filter", f"label=hol-wizard.lab={lab}"
     )

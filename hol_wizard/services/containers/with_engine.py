@@ -23,6 +23,7 @@ from hol_wizard.services.containers.engine import GROUPS, Engine, Image
 from hol_wizard.services.containers.following import Ended, follow
 from hol_wizard.services.containers.workbench import (
     BUILD_USUALLY,
+    CHECK_LABEL,
     LAB_LABEL,
     NOTE_FILE,
     PERSON,
@@ -37,6 +38,8 @@ IN_IMAGE: Final = "/var/azureml-app"
 _PORT: Final = "5001"
 _LIFE: Final = "90"
 """Seconds after which a container for a trial request ends on its own, so that none remains if the wizard is killed."""
+_TEST_CONTAINERS: Final = "mltests-"
+"""Beginning of the names that `run_tests.py` gives to its containers."""
 _REMOVAL: Final = 60.0
 _LOOK: Final = 0.2
 _SILENT: Final = "-"
@@ -87,7 +90,7 @@ class EngineWorkbench:
     def files(self, clone: Path, image: Image) -> Mapping[str, str]:
         """Return the digests of the files, copied out of a container that is never started."""
         del clone
-        container = self._engine.run("create", image.id).strip()
+        container = self._engine.run("create", "--label", CHECK_LABEL, image.id).strip()
         try:
             with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as folder:
                 with suppress(NotFoundError):  # other images have no such folder
@@ -106,7 +109,7 @@ class EngineWorkbench:
         name = f"hol-wizard-ask-{uuid.uuid4().hex[:8]}"
         hardened = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "1g")
         limited = ("timeout", "--signal=INT", _LIFE, *image.command)
-        labelled = ("--label", "hol-wizard.asked")
+        labelled = ("--label", CHECK_LABEL)
         self._engine.run("run", "--detach", "--rm", "--name", name, *hardened, *labelled, image.id, *limited)
         try:
             return self._ask(name, end)
@@ -159,8 +162,13 @@ class EngineWorkbench:
         """Return the ID in `artifacts.json`."""
         return tested_in(clone / NOTE_FILE)
 
+    def has_test_images(self, lab: str) -> bool:
+        """Return whether there is one whose label has the mark."""
+        return bool(self._nameless(f"{TESTS_LABEL}={lab}"))
+
     def remove_tests(self, clone: Path, lab: str) -> None:
         """Remove the images with tests whose label has the mark, and the entry in `artifacts.json`."""
+        self._remove_containers(f"label={TESTS_LABEL}={lab}", f"name={_TEST_CONTAINERS}")
         for each in self._nameless(f"{TESTS_LABEL}={lab}"):
             self._engine.run("image", "rm", each, seconds=_REMOVAL)
         forget_tested(clone / NOTE_FILE)
@@ -168,6 +176,7 @@ class EngineWorkbench:
     def remove(self, clone: Path, image: Image, lab: str) -> None:
         """Remove the name, then all images of this lab that have no name and are not in use."""
         del clone
+        self._remove_containers(f"label={LAB_LABEL}={lab}", f"label={CHECK_LABEL}")
         self._engine.run("image", "rm", image.name, seconds=_REMOVAL)
         self._remove_earlier(lab)
 
@@ -180,6 +189,13 @@ class EngineWorkbench:
                     self._engine.run("image", "rm", each, seconds=_REMOVAL)
                 except ServiceError:
                     continue  # a container or another image still uses it; it has no name
+
+    def _remove_containers(self, *filters: str) -> None:
+        """Remove all containers, running or not, that each filter finds; a container has the labels of its image."""
+        given = [word for each in filters for word in ("--filter", each)]
+        for each in self._engine.run("ps", "--all", "--quiet", "--no-trunc", *given).split():
+            with suppress(NotFoundError):  # its own program has removed it meanwhile
+                self._engine.run("rm", "--force", each, seconds=_REMOVAL)
 
     def _nameless(self, label: str) -> tuple[str, ...]:
         """Return the IDs of the images with a label that have no name."""

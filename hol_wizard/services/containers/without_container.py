@@ -110,6 +110,11 @@ class ContainerlessWorkbench:
         """Return the ID in the record."""
         return tested_in(clone / NOTE_FILE)
 
+    def has_test_images(self, lab: str) -> bool:
+        """Return that there are none."""
+        del lab
+        return False
+
     def remove_tests(self, clone: Path, lab: str) -> None:
         """Remove the tests' entry from the record."""
         del lab

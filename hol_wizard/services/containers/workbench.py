@@ -36,6 +36,9 @@ TESTS_LABEL: Final = "hol-wizard.tests"
 """The lab's ID in an image with tests, which has no name, and in the record of a run. Such an image also inherits
 `LAB_LABEL`."""
 
+CHECK_LABEL: Final = "hol-wizard.asked"
+"""Label of the containers in which a check looks into an image or asks it."""
+
 PERSON: Final[Mapping[str, Any]] = {"age": 37, "hours-per-week": 40.0}
 """The person in the trial request to the model."""
 BUILD_USUALLY: Final = 120.0
@@ -102,8 +105,13 @@ class Workbench(Protocol):
     def tested(self, clone: Path) -> str:
         """Return the ID of the image whose tests have all passed, as in `Image.id`; empty if there is none."""
 
+    def has_test_images(self, lab: str) -> bool:
+        """Return whether there is an image with tests of this lab: a run that is cut off leaves one without results."""
+
     def remove_tests(self, clone: Path, lab: str) -> None:
         """Remove the images with tests of this lab, and the record that an image was tested.
+
+        A container that a killed run has left is removed as well.
 
         Raises:
             ServiceError: The image is in use, or the engine could not be asked.
@@ -111,6 +119,8 @@ class Workbench(Protocol):
 
     def remove(self, clone: Path, image: Image, lab: str) -> None:
         """Remove an image, and the earlier, now unnamed images of this lab.
+
+        A container that a killed check has left is removed as well.
 
         Raises:
             ServiceError: It is in use, or the engine could not be asked.
