@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,9 +117,17 @@ class Ground:
         return found
 
     def kill_again_and_again(
-        self, sections: Sequence[str], *, kills: int, lines: int, number: int = 0
+        self,
+        sections: Sequence[str],
+        *,
+        kills: int,
+        lines: int,
+        number: int = 0,
+        pause: float = _Aim.pause,
+        torn_down: Sequence[str] = (),
+        killed: Callable[[], None] = lambda: None,
     ) -> Iterator[str]:
-        """Solve the sections and tear everything down, in turn, killed again and again; end torn down.
+        """Solve the sections and tear them down, in turn, killed again and again; end torn down.
 
         Two of three kills hit a solve. Most come when the run has written a random number of lines into the ledger, and
         a moment later, however long a busy machine takes to come to that; every fourth comes at any moment.
@@ -129,6 +137,9 @@ class Ground:
             kills: SIGKILLs in all.
             lines: How many a run writes at most before it is killed; a few of all that it has to write.
             number: Tells runs with the same seed apart.
+            pause: Seconds at most between the last of them and the kill.
+            torn_down: What is torn down; empty: everything.
+            killed: Is called right after each kill: nothing of the killed run may go on.
 
         Yields:
             `solve` or `teardown`, each time that one has come to its end.
@@ -137,11 +148,11 @@ class Ground:
         moments = random.Random(seed + number)  # noqa: S311 it only picks moments
         print(f"\nround {number}: {SEED}={seed}")  # noqa: T201 to play a failed run again
         left = {"solve": kills - kills // 3, "teardown": kills // 3}
-        aims = {doing: _Aim(lines) for doing in left}
+        aims = {doing: _Aim(lines, pause) for doing in left}
         at_work, ends, doing = 0, 0, "solve"
         while any(left.values()) or doing == "teardown":
             before, begun = self._lines(), time.monotonic()
-            process = self.start(doing, *(sections if doing == "solve" else ()), "--yes")
+            process = self.start(doing, *(sections if doing == "solve" else torn_down), "--yes")
             wait = 90.0
             if left[doing]:
                 fourth = sum(left.values()) % 4 == 2
@@ -152,6 +163,7 @@ class Ground:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
+                killed()
                 left[doing] -= 1
                 ledger = self.ledger()
                 at_work += len(ledger) > before

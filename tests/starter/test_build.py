@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -185,7 +188,7 @@ def test_results_of_somebody_else_s_are_never_removed(
     (results.parent / "artifacts.json").write_text('{"image_location": "i:local"}', encoding="utf-8")
     asked: list[str] = []
 
-    def docker(*arguments: str, quiet: bool = False) -> int:
+    def docker(*arguments: str, quiet: bool = False, apart: bool = False) -> int:
         asked.append(arguments[0])
         if arguments[0] == "cp":
             for name in run_tests.RESULTS:
@@ -209,7 +212,7 @@ def test_results_of_somebody_else_s_are_never_removed(
 def use_engine(monkeypatch: pytest.MonkeyPatch, run_tests: Any, docker: Callable[..., int]) -> None:
     """Put a function in the place of the engine, which has no earlier images of the tests."""
 
-    def answer(*arguments: str, quiet: bool = False) -> int:
+    def answer(*arguments: str, quiet: bool = False, apart: bool = False) -> int:
         if arguments[0] == "build":
             Path(arguments[arguments.index("--iidfile") + 1]).write_text("sha256:tests\n", encoding="utf-8")
         return docker(*arguments, quiet=quiet)
@@ -256,7 +259,7 @@ def test_a_run_is_judged_by_exit_code_and_files_and_one_that_was_cut_off_leaves_
     (results / "test-results.xml").write_text("before", encoding="utf-8")
     asked: list[str] = []
 
-    def docker(*arguments: str, quiet: bool = False) -> int:
+    def docker(*arguments: str, quiet: bool = False, apart: bool = False) -> int:
         asked.append(arguments[0])
         if arguments[0] == "cp":
             for name in run_tests.RESULTS:
@@ -284,6 +287,39 @@ def test_a_run_is_judged_by_exit_code_and_files_and_one_that_was_cut_off_leaves_
         assert text == f"<source>{(repository / 'Project_One').as_posix()}</source>"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the fake command is a shell script")
+def test_a_container_that_is_being_created_at_ctrl_c_is_removed(repository: Path, tmp_path: Path) -> None:
+    """Docker creates it also if its command is interrupted, as a real one showed: three of three were left."""
+    artifacts = repository / "ml_temp" / "artifacts"
+    artifacts.mkdir(parents=True)
+    (artifacts / "artifacts.json").write_text('{"image_location": "i:local"}', encoding="utf-8")
+    fake = tmp_path / "bin" / "docker"
+    fake.parent.mkdir()
+    fake.write_text(
+        """#!/bin/sh
+case "$1 $2" in
+"image inspect") echo '[{"Id": "sha256:1"}]' ;;
+build*) while [ "$1" != --iidfile ]; do shift; done; echo sha256:2 > "$2" ;;
+create*) (trap "" INT; sleep 1; echo created >> "$LOG") & echo creating >> "$LOG"; wait ;;
+rm*) echo removed >> "$LOG" ;;
+esac
+""",
+        encoding="utf-8",
+    )
+    fake.chmod(0o755)
+    log = tmp_path / "log"
+    log.touch()
+    given = {"PATH": f"{fake.parent}:{os.environ['PATH']}", "LOG": str(log)}
+    words = [sys.executable, str(repository / "Project_One-Tests" / "run_tests.py")]
+    with subprocess.Popen(words, env=given, start_new_session=True, stderr=subprocess.PIPE) as process:
+        while "creating" not in log.read_text(encoding="utf-8"):
+            assert process.poll() is None
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(20) == 130
+    assert log.read_text(encoding="utf-8").split() == ["creating", "created", "removed"]
+
+
 def test_a_run_records_the_image_the_tests_and_who_has_asked(
     run_tests: Any, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,7 +328,7 @@ def test_a_run_records_the_image_the_tests_and_who_has_asked(
     (artifacts / "artifacts.json").write_text('{"image_location": "i:local"}', encoding="utf-8")
     asked: list[tuple[str, ...]] = []
 
-    def docker(*arguments: str, quiet: bool = False) -> int:
+    def docker(*arguments: str, quiet: bool = False, apart: bool = False) -> int:
         asked.append(arguments)
         for name in run_tests.RESULTS if arguments[0] == "cp" else ():
             (Path(arguments[2]) / name).parent.mkdir(exist_ok=True)

@@ -19,6 +19,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -69,10 +70,30 @@ def about_image(name: str = "artifacts.json", needed: str = "image_location") ->
     return about
 
 
-def docker(*arguments: str, quiet: bool = False) -> int:
-    """Run Docker and return its exit code."""
+def docker(*arguments: str, quiet: bool = False, apart: bool = False) -> int:
+    """Run Docker and return its exit code.
+
+    Args:
+        arguments: Its arguments.
+        quiet: Whether its output is not shown.
+        apart: Whether Ctrl-C in this terminal does not reach it (not on Windows).
+    """
     output = subprocess.DEVNULL if quiet else None
-    return subprocess.run([program(), *arguments], stdout=output, check=False).returncode
+    words = [program(), *arguments]
+    return subprocess.run(words, stdout=output, start_new_session=apart, check=False).returncode
+
+
+@contextmanager
+def ctrl_c_later() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of a request that Docker carries out even if its command is interrupted."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt
 
 
 def program() -> str:
@@ -140,9 +161,10 @@ def run(image: str, on: str, results: Path, record: dict[str, Any]) -> int:
     options = ["--platform", on] if on else []
     tests = with_tests(image, options)
     name = f"mltests-{uuid.uuid4().hex[:8]}"
-    if docker("create", *options, "--name", name, "--init", "--network", "none", tests, quiet=True):
-        raise TestRunError("The container could not be created.")
     try:
+        with ctrl_c_later():
+            if docker("create", *options, "--name", name, "--init", "--network", "none", tests, quiet=True, apart=True):
+                raise TestRunError("The container could not be created.")
         print("Running the tests", flush=True)
         code = docker("start", "--attach", name)
         with new_draft(results) as draft:
