@@ -118,8 +118,8 @@ def _do(context: StepContext) -> None:
         reporter.say(f"PUT /subscriptions/0001/resourceGroups/[{context.target}] line {line + 1}")
         world.pause(reporter.cancelled)
         if line % 4 == 0:
-            reporter.progress("It is being made", 120.0)
-            reporter.progress("It is being made", 120.0)
+            reporter.progress("It is being created", 120.0)
+            reporter.progress("It is being created", 120.0)
     world.slow(reporter.cancelled)
     while world.hold is not None and not world.hold.is_set() and not reporter.cancelled.is_set():
         world.hold.wait(0.01)

@@ -115,7 +115,7 @@ class AzureResource(Resource[Document]):
         state = provisioning_state(found)
         if state in GOING:
             return Pending("being deleted", deleting=True)
-        return None if state in SETTLED | BROKEN else Pending(f"being made ({state.capitalize()})")
+        return None if state in SETTLED | BROKEN else Pending(f"being created ({state.capitalize()})")
 
     def expectations(self, found: Document) -> Sequence[Expectation]:
         """Return the properties that the lab needs."""
@@ -155,7 +155,7 @@ class AzureResource(Resource[Document]):
         operation = self.context.services.arm.put(self.id, {**body, "tags": {**kept, **mark}})
         if operation.url and begun is not None:
             begun(operation.url)
-        self._drive(operation, f"{self.label} is being made")
+        self._drive(operation, f"{self.label} is being created")
 
     def trouble(self, found: Document) -> WizardError | None:
         """Return an error if its creation failed."""

@@ -97,7 +97,7 @@ class DevOpsProject(Resource[Project]):
         """Return whether it is being created or deleted."""
         if found.state == "deleting":
             return Pending("being deleted", deleting=True)
-        return None if found.is_ready else Pending(f"being made ({found.state})")
+        return None if found.is_ready else Pending(f"being created ({found.state})")
 
     # Creating
 
@@ -106,7 +106,7 @@ class DevOpsProject(Resource[Project]):
         del begun
         here = self._here
         description = f"Databricks and Azure DevOps hands-on lab. {self.context.mark}"
-        self._drive(here, here.create_project(self.name, description, here.process_id(PROCESS)), "is being made")
+        self._drive(here, here.create_project(self.name, description, here.process_id(PROCESS)), "is being created")
         made = here.project(self.name)
         return made.id if made is not None else ""
 

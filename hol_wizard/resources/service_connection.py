@@ -73,7 +73,7 @@ class AzureConnection(InProject[ServiceConnection]):
         """Return whether Azure DevOps is still creating it."""
         if found.is_ready or found.state == FAILED:
             return None
-        return Pending(f"being made ({found.state or 'not ready'})", can_be_deleted=True)
+        return Pending(f"being created ({found.state or 'not ready'})", can_be_deleted=True)
 
     def trouble(self, found: ServiceConnection) -> WizardError | None:
         """Return why its creation failed."""

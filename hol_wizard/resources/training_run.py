@@ -248,6 +248,7 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
             raise NotFoundError(f"There is no cluster {cluster.NAME} yet.", "<first cluster/create-the-cluster>.")
         path = self.path or f"{own_path(self.context)}/{notebooks.NOTEBOOK}"
         self.context.reporter.say(f"Running {path} on {cluster.NAME}: {cluster.idling_of(found)} …")
+        self.context.reporter.say("While it runs, Databricks shows the output of its cells only on the run's page.")
         parameters = {PARAMETER: self.context.names.alias}
         return self.here.submit_notebook(self.name, path, parameters, found.id, MOST_MINUTES * 60, token)
 

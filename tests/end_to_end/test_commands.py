@@ -170,7 +170,7 @@ def _until(process: subprocess.Popen[str], words: str) -> str:
 def test_ctrl_c_in_a_solve_stops_and_the_next_solve_goes_on(machine: Machine) -> None:
     machine.run("--practice", "solve", "resource-groups", "--yes")
     process = machine.start("--practice", "--practice-speed", "40", "solve", "workspace-resources", "--yes")
-    _until(process, "is being made")
+    _until(process, "is being created")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
@@ -184,7 +184,7 @@ def test_ctrl_c_in_a_solve_stops_and_the_next_solve_goes_on(machine: Machine) ->
 def test_a_kill_in_a_solve_loses_nothing(machine: Machine) -> None:
     machine.run("--practice", "solve", "resource-groups", "--yes")
     process = machine.start("--practice", "--practice-speed", "40", "solve", "workspace-resources", "--yes")
-    _until(process, "is being made")
+    _until(process, "is being created")
     process.kill()
     process.communicate(timeout=60)
     resumed = machine.run("--practice", "--practice-speed", "600", "solve", "workspace-resources", "--yes")
@@ -198,7 +198,7 @@ def test_a_kill_in_a_solve_loses_nothing(machine: Machine) -> None:
 def test_a_second_wizard_may_look_but_not_work(machine: Machine) -> None:
     machine.run("--practice", "solve", "resource-groups", "--yes")
     process = machine.start("--practice", "--practice-speed", "20", "solve", "workspace-resources", "--yes")
-    _until(process, "is being made")
+    _until(process, "is being created")
     second = machine.run("--practice", "solve", "workspace-resources", "--yes")
     assert second.returncode == 2
     assert "Another wizard" in second.stderr or "another wizard" in second.stderr

@@ -65,6 +65,8 @@ def test_from_nothing_to_a_model_and_through_what_can_go_wrong(person: Attendee,
     assert seen.statuses[RUN] is Status.PASSED, [
         each for each in seen.results.values() if each.status not in (Status.PASSED, Status.BLOCKED)
     ]
+    assert "shows the output of its cells only on the run's page" in seen.said
+    assert any("going on (" in told and newest(person).page in told for told in seen.progress)
     assert "Registered version 1 of worst_regression" in seen.said
     assert "R2 0.0" in seen.said
     assert f"The run's page: {newest(person).page}" in seen.said
@@ -129,6 +131,8 @@ def test_from_nothing_to_a_model_and_through_what_can_go_wrong(person: Attendee,
                 stop.set_and_cancel() if cancels else stop.set()
         if not cancels:
             assert newest(person).state == "RUNNING"
+            output = client(person).run_output(newest(person))
+            assert (output.value, output.error, output.trace) == ("", "", ""), "the service has none before the end"
             assert person.look(RUN).status is Status.WAITING
             continue
         until(lambda: newest(person).ended)

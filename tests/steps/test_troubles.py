@@ -413,14 +413,14 @@ def test_a_solve_stops_at_a_safe_point_and_is_gone_on_with(attendee: Attendee, p
     assert "next start finds it" in stopped.results[keys[0]].next_action
     found = attendee.look(keys[0])
     assert found.status is Status.WAITING
-    assert "is being made" in found.summary
+    assert "is being created" in found.summary
     (change,) = attendee.plan(keys[0])[keys[0]]
-    assert (change.verb, change.note) == ("leave", "it is being made (Accepted); the wizard waits for it")
+    assert (change.verb, change.note) == ("leave", "it is being created (Accepted); the wizard waits for it")
     began_at = practice_cloud.log_size()
     practice_cloud.control.settings(speed=600)
     gone_on = attendee.solve(keys[0])
     assert gone_on.all_passed()
-    assert "already being made" in gone_on.said
+    assert "already being created" in gone_on.said
     assert not [each for each in practice_cloud.exchanges(began_at) if each["method"] == "PUT"]
     assert attendee.ledger()[-1]["fact"] == "created"
 
@@ -454,7 +454,7 @@ def test_what_is_half_made_is_waited_for_and_removed(
     )
     gone = attendee.teardown()
     assert gone.all_passed(), [result.summary for result in gone.results.values() if not result.passed]
-    assert "is still being made" in "\n".join(gone.progress)
+    assert "is still being created" in "\n".join(gone.progress)
     assert by_hand.ask("GET", "/resources").json()["value"] == []
     assert by_hand.ask("GET", "/resourcegroups").json()["value"] == []
 

@@ -227,7 +227,7 @@ def test_what_fits_is_left_as_it_is(context: StepContext, arm: FakeArm) -> None:
 
 def test_what_is_being_made_is_waited_for(context: StepContext, arm: FakeArm) -> None:
     arm.documents[THING] = document(context, state="Creating")
-    assert planned(context) == ("adopt", "it is being made (Creating); the wizard waits for it")
+    assert planned(context) == ("adopt", "it is being created (Creating); the wizard waits for it")
 
 
 def test_a_misfit_of_somebody_elses_is_a_conflict_and_one_of_ours_is_changed(
@@ -263,7 +263,7 @@ def test_an_operation_that_was_begun_is_gone_on_with_and_no_name_is_asked_for(
 @pytest.mark.parametrize(
     ("ends", "status", "words"),
     [
-        (False, Status.WAITING, "is being made"),
+        (False, Status.WAITING, "is being created"),
         (True, Status.FAILED, "does not exist"),
         (NotFoundError("gone"), Status.FAILED, "does not exist"),
         (ServiceError("No capacity.", code="SkuCapacity"), Status.FAILED, "could not be created: No capacity."),
@@ -306,7 +306,7 @@ def test_a_removal_knows_ours_from_what_lost_its_tag_and_from_what_is_still_bein
     assert ownership.plan_undo(thing(context)) == ()
     context.ledger.write(Fact.OPERATION, context.target, THING, "Thing", "https://fake/operation")
     (change,) = ownership.plan_undo(thing(context))
-    assert (change.verb, "being made" in change.note) == ("delete", True)
+    assert (change.verb, "being created" in change.note) == ("delete", True)
 
 
 def _again(context: StepContext) -> StepContext:

@@ -69,9 +69,9 @@ def test_a_section_with_steps_by_hand_is_never_more_than_partly_done(board: Boar
 def test_only_the_log_changes_when_a_solve_talks(board: Board) -> None:
     assert board.apply(WorkStarted(GIT))
     assert not board.apply(Said(GIT, "line"))
-    assert board.apply(Progressed(GIT, "being made", 1.0, 90.0))
-    assert not board.apply(Progressed(GIT, "being made", 2.0, 90.0))
-    assert [line.text for line in board.logs["tools"]] == ["Git", "line", "being made"]
+    assert board.apply(Progressed(GIT, "being created", 1.0, 90.0))
+    assert not board.apply(Progressed(GIT, "being created", 2.0, 90.0))
+    assert [line.text for line in board.logs["tools"]] == ["Git", "line", "being created"]
     assert board.look(GIT).word == "working"
 
 
@@ -141,12 +141,12 @@ LAKE = "workspace-resources/add-a-data-lake"
 def test_both_environments_of_a_step_are_told_side_by_side(board: Board) -> None:
     for place in ("dev", "pipeline"):
         board.apply(WorkStarted(f"{LAKE}@{place}"))
-        board.apply(Progressed(f"{LAKE}@{place}", f"Storage account lab{place} is being made", 75.0, 240.0))
+        board.apply(Progressed(f"{LAKE}@{place}", f"Storage account lab{place} is being created", 75.0, 240.0))
     busy = board.working(board.targets)
     assert busy_text(board, busy) == "Add a data lake  dev 1:15 · pipeline 1:15, usually 4 min"
     board.apply(WorkStarted(GIT))
     assert busy_text(board, board.working(board.targets, first=busy)).endswith("usually 4 min · 1 more in parallel")
-    assert busy_text(board, busy[:1]) == "Storage account labdev is being made  1:15, usually 4 min"
+    assert busy_text(board, busy[:1]) == "Storage account labdev is being created  1:15, usually 4 min"
 
 
 def test_the_log_says_which_environment_it_tells_about(board: Board) -> None:

@@ -198,7 +198,7 @@ class Busy(FakeKind):
 
 
 class Quick(FakeKind):
-    """A kind that can be deleted while it is being made, and is gone at once, or listed for a little longer."""
+    """A kind that can be deleted while it is being created, and is gone at once, or listed for a little longer."""
 
     def find(self, reads: ReadCache) -> Thing | None:
         thing = self.service.thing
@@ -689,7 +689,7 @@ def test_what_is_never_ready_or_never_gone_ends_with_an_error(
 ) -> None:
     context.service.thing = Thing(looks=10**9)
     monkeypatch.setattr(FakeKind, "patience", 0.0)
-    with pytest.raises(ServiceError, match="is still being made, after more than"):
+    with pytest.raises(ServiceError, match="is still being created, after more than"):
         ownership.solve(FakeKind(context))
 
 

@@ -46,8 +46,8 @@ class Context(Protocol):
 class Pending:
     """What is still happening to a resource."""
 
-    words: str = "being made"
-    """What is happening, with the service's own word: `being made (Creating)`."""
+    words: str = "being created"
+    """What is happening, with the service's own word: `being created (Creating)`."""
     deleting: bool = False
     can_be_deleted: bool = False
     """Whether it can be deleted in the meantime; an undo then does not wait."""

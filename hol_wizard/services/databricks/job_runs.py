@@ -87,7 +87,11 @@ class JobRuns(Connection):
             return None
 
     def run_output(self, run: JobRun) -> RunOutput:
-        """Return the output of a run.
+        """Return the output of a run that has ended.
+
+        The cells' output of a running notebook is on the run's page only: `logs` are "not supported for the
+        notebook_task", `notebook_output` is the value of a notebook that terminates (databricks-sdk, `RunOutput`), and
+        `runs/export` returns an HTML page for a browser, of which nothing says that it has the output of a running one.
 
         Raises:
             ServiceError: The workspace could not be asked.

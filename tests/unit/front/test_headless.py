@@ -234,7 +234,7 @@ def test_solve_shows_the_plan_and_then_how_it_went(capsys: pytest.CaptureFixture
     ]
     assert out.splitlines()[-2].startswith("2 passed of 2 (")
     assert "[groups/create-groups@dev] PUT /subscriptions/0001/" in err
-    assert err.count("It is being made") == 1
+    assert err.count("It is being created") == 1
 
 
 def test_solve_plan_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,7 +59,7 @@ def test_what_else_can_be_done_with_a_step_stands_among_its_choices() -> None:
     said = walk(wizard, "2", "1", "lock the group", "0", "0", "0")
     assert "Unlock the group" in said
     assert ("act", ("groups.lock", GROUPS[:1])) in wizard.calls
-    assert "is being made" in said
+    assert "is being created" in said
 
 
 @pytest.mark.parametrize(("answer", "stopped"), [("1", True), ("0", False)])
@@ -260,7 +260,7 @@ def test_long_work_gives_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
     wizard.world.slow = takes_a_while
     said = walk(wizard, "2", "1", "Do", "1")
     assert "Still checking: 0 done." in said
-    assert "Still working: It is being made." in said
+    assert "Still working: It is being created." in said
 
 
 def test_an_error_is_told_and_the_place_is_kept() -> None:
