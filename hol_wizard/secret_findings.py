@@ -41,7 +41,7 @@ class Finding:
 # Forms
 
 _IN_FILES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
-    *FORMS,
+    *((form.pattern, form.words) for form in FORMS),
     (re.compile(r"-----BEGIN (?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"), "a private key"),
     # Also without the name: in a .env file, it has any. The hash of a package (`sha512-…`) has the same length.
     (re.compile(r"(?<![A-Za-z0-9+/-])[A-Za-z0-9+/]{86}==(?!=)"), "a storage account key"),

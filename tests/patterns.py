@@ -156,24 +156,24 @@ def _repetitions(tree: Any, before: str) -> Iterator[tuple[str, list[str]]]:
             case constants.MAX_REPEAT | constants.MIN_REPEAT | constants.POSSESSIVE_REPEAT:
                 least, most, inside = argument
                 if most > 10:
-                    yield before, _samples(inside)
+                    yield before, samples(inside)
                 yield from _repetitions(inside, before)
-                before += _samples(inside)[0] * max(least, 1 if most > 1 else least)
+                before += samples(inside)[0] * max(least, 1 if most > 1 else least)
             case constants.SUBPATTERN:
                 yield from _repetitions(argument[3], before)
-                before += _samples(argument[3])[0]
+                before += samples(argument[3])[0]
             case constants.ATOMIC_GROUP:
                 yield from _repetitions(argument, before)
-                before += _samples(argument)[0]
+                before += samples(argument)[0]
             case constants.BRANCH:
                 for branch in argument[1]:
                     yield from _repetitions(branch, before)
-                before += _samples(argument[1][0])[0]
+                before += samples(argument[1][0])[0]
             case _:
-                before += _samples([(operator, argument)])[0]
+                before += samples([(operator, argument)])[0]
 
 
-def _samples(tree: Any) -> list[str]:
+def samples(tree: Any) -> list[str]:
     """Return texts that fit, at least one, each different in the letters that its classes allow."""
     made = [""]
     for operator, argument in tree:
@@ -189,13 +189,13 @@ def _samples(tree: Any) -> list[str]:
                     _member(argument)
                 ]
             case constants.MAX_REPEAT | constants.MIN_REPEAT | constants.POSSESSIVE_REPEAT:
-                options = [each * max(argument[0], 1) for each in _samples(argument[2])]
+                options = [each * max(argument[0], 1) for each in samples(argument[2])]
             case constants.SUBPATTERN:
-                options = _samples(argument[3])
+                options = samples(argument[3])
             case constants.ATOMIC_GROUP:
-                options = _samples(argument)
+                options = samples(argument)
             case constants.BRANCH:
-                options = [each for branch in argument[1] for each in _samples(branch)[:1]]
+                options = [each for branch in argument[1] for each in samples(branch)[:1]]
             case _:
                 options = [""]
         made = [first + options[0] for first in made[:1]] + [made[0] + each for each in options[1:]]

@@ -79,7 +79,7 @@ def text_of_inputs() -> Iterator[tuple[str, Callable[[], object]]]:
 
 def text_to_scrub() -> Iterator[tuple[str, Callable[[], object]]]:
     redaction.remember(["aaaa", "hunter2-hunter2", "\\\\\\\\"], ["bob"])
-    texts = [text for pattern, _ in (*redaction.FORMS, *redaction._PLACES) for text in hostile(pattern.pattern)][::4]
+    texts = [text for form in (*redaction.FORMS, *redaction._PLACES) for text in hostile(form.pattern.pattern)][::4]
     texts += [part * (LENGTH // len(part)) for part in ("://a:", "://", "://a@", "bob:", "aaaa", "\\", "eyJ-", "'\\")]
     for text in ('{"token": "C:' + "\\" * 44, *texts):
         yield text[:40], lambda text=text: redaction.scrub(text)  # type: ignore[misc]

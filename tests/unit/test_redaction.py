@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from re import _parser as parser  # type: ignore[attr-defined] # as in tests/patterns.py
 from urllib.parse import quote
 
 import pytest
@@ -17,6 +18,7 @@ from hol_wizard.engine.runner import result_of
 from hol_wizard.errors import ServiceError
 from hol_wizard.services.secrets import Secret
 from hol_wizard.variables import proxy_trouble
+from tests.patterns import samples
 
 CANARY = "canary7-Zq"
 
@@ -189,3 +191,10 @@ def test_what_is_no_address_is_told_without_a_part_of_it(value: str) -> None:
     assert trouble
     assert "CAN" not in trouble
     assert "ARY" not in trouble
+
+
+@pytest.mark.parametrize("form", [form for form in (*redaction.FORMS, *redaction._PLACES) if form.parts])
+def test_what_matches_a_form_has_one_of_its_parts_in_it(form: redaction.Form) -> None:
+    texts = samples(parser.parse(form.pattern.pattern))
+    assert texts
+    assert all(any(part in text.casefold() for part in form.parts) for text in texts), texts
