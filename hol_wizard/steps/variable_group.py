@@ -65,12 +65,18 @@ def _together(results: Iterable[Result], passed: str) -> Result:
 
 
 def _other(context: StepContext) -> BuildIdentity | None:
-    """Return the identity of a connection that somebody has created for another one than the lab's; None if none."""
+    """Return the identity of a connection that somebody has created for another one than the lab's; None if none.
+
+    The wizard's own connection gets the chosen identity, also if the choice has changed since.
+    """
     try:
-        found = service_connection.lab_connection(context).find(context.reads)
+        connection = service_connection.lab_connection(context)
+        found = connection.find(context.reads)
     except NotFoundError:
         return None
-    return None if found is None else build_identity.of_client(context, found.client)
+    if found is None or ownership.owns(connection, found):
+        return None
+    return build_identity.of_client(context, found.client)
 
 
 @check(deadline=30)

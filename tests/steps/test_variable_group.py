@@ -169,6 +169,24 @@ def test_an_app_registration_does_as_well(member: Attendee, practice_cloud: Prac
     assert ask("GET", "/applications?$filter=displayName eq 'hol-practice-build'").json()["value"] == []
 
 
+def test_the_choice_of_an_identity_can_change(linked: Attendee, practice_cloud: PracticeCloud) -> None:
+    before = Project(practice_cloud).connection()
+    inputs = {"build_identity": "app-registration"}
+    assert not_passed(linked.solve(IDENTITY, inputs=inputs)) == {}
+    seen = linked.look(CONNECTION)
+    assert [each.what for each in seen.expectations if not each.met] == ["Client ID of hol-practice-build"]
+    assert not_passed(linked.solve(*ALL)) == {}
+    connection = Project(practice_cloud).connection()
+    ask = graph(practice_cloud, user_token(practice_cloud, scope=GRAPH))
+    (application,) = ask("GET", "/applications?$filter=displayName eq 'hol-practice-build'").json()["value"]
+    assert connection["id"] == before["id"]
+    assert connection["authorization"]["parameters"]["serviceprincipalid"] == application["appId"]
+    assert linked.teardown(*ALL).all_passed()
+    arm = Arm(practice_cloud, user_token(practice_cloud))
+    assert arm.ask("GET", identity_path(linked), version=MANAGED).status_code == 404
+    assert ask("GET", "/applications?$filter=displayName eq 'hol-practice-build'").json()["value"] == []
+
+
 def test_a_connection_of_somebody_elses_is_adopted_and_left(member: Attendee, practice_cloud: PracticeCloud) -> None:
     arm = Arm(practice_cloud, user_token(practice_cloud))
     path = identity_path(member).replace("hol-practice-build", "theirs")
