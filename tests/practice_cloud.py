@@ -32,8 +32,8 @@ from hol_wizard.services import rest, sign_in_answers, transport
 from hol_wizard.services.git import remote
 from tests import contracts
 
-SPEED = 600.0
-"""A Databricks workspace takes 0.3 seconds."""
+SPEED = 6000.0
+"""A Databricks workspace takes 0.03 seconds."""
 
 
 class _Kept(http.client.HTTPSConnection):
@@ -174,6 +174,7 @@ def brief_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "RECONNECT_SECONDS", 0.01)
     monkeypatch.setattr(sign_in_answers, "WAITS", (0.01,) * len(sign_in_answers.WAITS))
     monkeypatch.setattr(runner, "UNSURE_WAITS", (0.01,) * len(runner.UNSURE_WAITS))
+    monkeypatch.setattr(runner, "LOOK_AGAIN_MOST", 0.05)
 
 
 @pytest.fixture

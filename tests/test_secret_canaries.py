@@ -164,7 +164,9 @@ class Session:
 def session(tmp_path: Path) -> Iterator[Session]:
     made = Session(tmp_path / "home")
     log = made.home / "exchanges.jsonl"
-    with launch.Lease(launch.start(made.practice, speed=600, log_exchanges=log, linger=5)):
+    endpoints = launch.start(made.practice, speed=6000, log_exchanges=log, linger=5)
+    launch.ControlClient(endpoints).settings(approval_seconds=0)
+    with launch.Lease(endpoints):
         yield made
     launch.stop(made.practice)
 

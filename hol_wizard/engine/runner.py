@@ -47,6 +47,8 @@ UNSURE_WAITS = (1.0, 3.0)
 """Seconds before each repetition of the check that verifies work, if it failed because of the network or a service."""
 LOOK_AGAIN_AFTER = 5.0
 """Default seconds until a WAITING check is repeated."""
+LOOK_AGAIN_MOST = 30.0
+"""Maximum seconds until a WAITING check is repeated, whatever it asks for."""
 _TICK = 0.1
 
 _SATISFIED = {Status.PASSED, Status.SKIPPED}
@@ -208,7 +210,7 @@ def run_checks(
         nonlocal stopping
         looks_again = result.status is Status.WAITING and time.monotonic() - began < wait
         if looks_again:
-            again[key] = time.monotonic() + (result.look_again_after or LOOK_AGAIN_AFTER)
+            again[key] = time.monotonic() + _pause_after(result)
         else:
             settled[key] = result
         stopping = stopping or (fail_fast and result.status is Status.FAILED and by_key[key].wanted)
@@ -330,6 +332,11 @@ def run_work(
     yield RunFinished(final, time.monotonic() - began, cancelled.is_set())
 
 
+def _pause_after(waiting: Result) -> float:
+    """Return the seconds until a WAITING check is repeated."""
+    return min(waiting.look_again_after or LOOK_AGAIN_AFTER, LOOK_AGAIN_MOST)
+
+
 def _work(task: WorkTask, emit: Callable[[Event], None], cancelled: threading.Event) -> Result:
     if not task.asked:
         before = _look(task.look)
@@ -353,7 +360,7 @@ def _work(task: WorkTask, emit: Callable[[Event], None], cancelled: threading.Ev
             if after.status is not Status.WAITING or time.monotonic() > deadline:
                 return after
             reporter.progress(after.summary, after.usually)
-            reporter.wait(after.look_again_after or LOOK_AGAIN_AFTER)
+            reporter.wait(_pause_after(after))
     except Exception as error:  # noqa: BLE001 the runner is one of the two places that turn any error into a result
         result = result_of(error)
         unclear = SignInError | UnreachableError | StoppedError

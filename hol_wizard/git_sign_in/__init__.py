@@ -65,7 +65,7 @@ def answering(answer: Callable[[Sequence[str]], str]) -> Iterator[str]:
         file = Path(folder) / "sign-in"
         file.touch(0o600)
         file.write_bytes(b"%d\n%s\n" % (server.server_address[1], key))
-        serving = threading.Thread(target=server.serve_forever, args=(0.05,), name="git sign-in", daemon=True)
+        serving = threading.Thread(target=server.serve_forever, args=(0.01,), name="git sign-in", daemon=True)
         serving.start()
         try:
             # -I and -S: ignore modules in git's working folder and the person's Python settings.

@@ -198,6 +198,7 @@ class Ground:
         log.parent.mkdir(parents=True)
         endpoints = launch.start(state, speed=speed, keep=True, log_exchanges=log)
         cloud = PracticeCloud(state, endpoints, launch.ControlClient(endpoints), log)
+        cloud.control.settings(approval_seconds=0)
         made = cls(machine, cloud)
         try:
             yield made

@@ -46,7 +46,7 @@ PLAN = Plan.load()
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     folder = tmp_path_factory.mktemp("typed")
     machine = Machine(folder / "home")
-    with Ground.of(machine, speed=600.0) as ground:
+    with Ground.of(machine, speed=6000.0) as ground:
         made = Reader(ground, folder / "kept")
         made.home.mkdir()
         # `az provider register --wait` looks every ten seconds.

@@ -43,7 +43,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     person.mkdir(parents=True)
     (person / ".gitconfig").write_text("[user]\n\tname = Alex Attendee\n\temail = attendee@practice.example\n", "utf-8")
     machine.more |= {"HOME": str(person), "USERPROFILE": str(person), "GIT_CONFIG_NOSYSTEM": "1"}
-    with Ground.of(machine, speed=600.0) as made:
+    with Ground.of(machine, speed=6000.0) as made:
         made.cloud.control.settings(user=seed.ATTENDEE.name)
         done = made.run("solve", *SECTIONS, "--yes")
         assert done.returncode == 0, done.stdout + done.stderr

@@ -53,7 +53,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     """A machine on which the wizard has made all that the clients are to see, in one command."""
     machine = Machine(tmp_path_factory.mktemp("foreign-lab") / "home")
-    with Ground.of(machine, speed=600.0) as ground:
+    with Ground.of(machine, speed=6000.0) as ground:
         done = ground.run("solve", *SECTIONS, "--token-in-profile", "yes", "--yes")
         assert done.returncode == 0, done.stdout + done.stderr
         yield ground

@@ -39,7 +39,7 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
     )
     machine.more |= {"HOME": str(person), "USERPROFILE": str(person), "GIT_CONFIG_NOSYSTEM": "1"}
     machine.more |= {"GIT_CONFIG_GLOBAL": str(person / ".gitconfig")}
-    with Ground.of(machine, speed=600.0) as made:
+    with Ground.of(machine, speed=6000.0) as made:
         made.cloud.control.settings(user=seed.ATTENDEE.name)
         yield made
 

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 @pytest.fixture
 def ground(attendees_machine: Machine, runtime: Path) -> Iterator[Ground]:
     assert runtime
-    with Ground.of(attendees_machine, speed=600.0) as made:
+    with Ground.of(attendees_machine, speed=6000.0) as made:
         yield made
 
 

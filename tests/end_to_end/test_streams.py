@@ -29,14 +29,14 @@ FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     """One practice cloud for all tests of a worker."""
-    with Ground.of(Machine(tmp_path_factory.mktemp("streams") / "home"), speed=600.0) as made:
+    with Ground.of(Machine(tmp_path_factory.mktemp("streams") / "home"), speed=6000.0) as made:
         yield made
 
 
 @pytest.fixture
 def at_cloud(running: Ground) -> Machine:
     """A machine whose practice cloud runs already."""
-    running.empty(600.0)
+    running.empty(6000.0)
     return running.machine
 
 

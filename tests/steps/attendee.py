@@ -7,7 +7,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ class Attendee:
             home=self.home,
             cloud="practice",
             profile=self.profile,
-            connect=lambda: replace(Endpoints.of_file(self.endpoints_file), poll_interval=0.05),
+            connect=lambda: Endpoints.of_file(self.endpoints_file),
             flags=self.flags,
             environ=os.environ,
             defaults=self.defaults,

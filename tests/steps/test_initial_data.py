@@ -491,8 +491,9 @@ def test_what_went_with_the_lake_is_written_off(organizer: Attendee, by_hand: Ar
 
 
 @pytest.mark.slow
-def test_a_role_that_is_young_is_waited_for(organizer: Attendee) -> None:
+def test_a_role_that_is_young_is_waited_for(organizer: Attendee, practice_cloud: PracticeCloud) -> None:
     assert organizer.solve(f"{LAKE}@dev").all_passed()
+    practice_cloud.control.settings(speed=300)
     seen: list[str] = []
     wizard = organizer.wizard()
     for event in wizard.solve(wizard.targets([f"{MAY_WRITE}@dev"])):

@@ -102,6 +102,10 @@ class Clock:
         """
         return self.now() + DURATIONS[work].seconds / self.speed
 
+    def poll_interval(self) -> float:
+        """Return the real seconds between two polls of an operation for which a response names none."""
+        return min(max(POLL_SECONDS / self.speed, 0.02), 0.25)
+
     def idle(self, seconds: float) -> float:
         """Return how many real seconds pass while a cluster is idle for this many of Azure's seconds."""
         return seconds / max(1.0, self.speed / IDLE_SLOWNESS)

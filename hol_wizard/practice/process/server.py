@@ -403,6 +403,7 @@ class Server:
             "approval": f"{addresses['control']}/approve",
             **shell,
             "browser_sign_in": False,
+            "poll_interval": world.clock.poll_interval(),
             "audiences": dict(seed.AUDIENCES),
             "suffixes": {
                 "storage": seed.STORAGE_SUFFIX,
