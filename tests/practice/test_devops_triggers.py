@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 
 from hol_wizard.practice.devops.branch_policies import BUILD
-from hol_wizard.practice.devops.pipelines import push_filters
-from hol_wizard.practice.pipelines.plan import Filter
 from tests.practice.pipeline_ground import SECONDS, Ground
 from tests.practice_cloud import PracticeCloud
 
@@ -189,38 +187,13 @@ def test_a_successful_run_starts_the_pipelines_that_name_it(ground: Ground) -> N
     assert f"from {first['buildNumber']}" in ground.project.ask("GET", f"/build/builds/{second['id']}/logs/{log}").text
 
 
-@pytest.mark.parametrize(
-    ("chosen", "ref", "expected"),
-    [
-        (Filter(), "refs/heads/any", True),
-        (Filter(("main",)), "refs/heads/main", True),
-        (Filter(("main",)), "refs/heads/Main", False),
-        (Filter(("refs/heads/main",)), "refs/heads/main", True),
-        (Filter(("feature/*",)), "refs/heads/feature/a/b", True),
-        (Filter(("feature/*",)), "refs/heads/feature", False),
-        (Filter(("v?",)), "refs/heads/v1", True),
-        (Filter((), ("old/*",)), "refs/heads/old/1", False),
-        (Filter((), ("old/*",)), "refs/heads/new", True),
-        (Filter(("*",), ("main",)), "refs/heads/main", False),
-        (Filter(("a.c",)), "refs/heads/abc", False),
-    ],
-)
-def test_branches_are_included_and_then_excluded(chosen: Filter, ref: str, expected: bool) -> None:
-    assert push_filters.matches_branch(chosen, ref) is expected
-
-
-@pytest.mark.parametrize(
-    ("chosen", "path", "expected"),
-    [
-        (Filter(), "a", True),
-        (Filter(("src",)), "src/a/b.py", True),
-        (Filter(("src/",)), "src/a.py", True),
-        (Filter(("/src",)), "src/a.py", True),
-        (Filter(("src",)), "Src/a.py", False),
-        (Filter(("src/*.py",)), "src/a/b.py", True),
-        (Filter(("src",), ("src/docs",)), "src/docs/a.md", False),
-        (Filter((), ("docs",)), "README.md", True),
-    ],
-)
-def test_paths_are_included_and_then_excluded(chosen: Filter, path: str, expected: bool) -> None:
-    assert push_filters.matches_paths(chosen, [path]) is expected
+def test_a_tag_starts_a_run_only_if_the_trigger_has_its_name(ground: Ground) -> None:
+    made = ground.push("trigger: {tags: {include: [v*]}}\n" + STEP)
+    ground.git("tag", "other")
+    ground.git("tag", "--annotate", "--message", "The first version", "v1")
+    ground.git("push", "--quiet", "origin", "other")
+    assert builds(ground) == []
+    ground.git("push", "--quiet", "origin", "v1")
+    (build,) = wait_for_builds(ground, 1)
+    assert (build["sourceBranch"], build["sourceVersion"]) == ("refs/tags/v1", made)
+    assert ground.wait(build["id"])["result"] == "succeeded"

@@ -18,7 +18,7 @@ from hol_wizard.practice.devops.items import Items
 from hol_wizard.practice.devops.members import Members
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.projects import Projects
-from hol_wizard.practice.devops.versions import BRANCHES, branch_heads
+from hol_wizard.practice.devops.versions import BRANCHES, branch_heads, ref_commits
 from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
@@ -31,7 +31,7 @@ _WHO = {
 _NEW = "new-"
 """Prefix of the folder in which a repository is being created."""
 Changes = Mapping[str, tuple[str, str]]
-"""Changed branches by their full names: the commits before and after."""
+"""Changed branches and tags by their full names: the commits before and after."""
 NO_COMMIT = "0" * 40
 """The commit of a branch that does not exist."""
 NO_GIT = "The practice cloud needs git on this machine to keep repositories: install it, then try again."
@@ -97,7 +97,7 @@ class Repositories:
         return path
 
     async def pushed(self, project: Document, who: seed.Principal, changed: Changes) -> None:
-        """Report that branches of a project's repository have changed."""
+        """Report that branches or tags of a project's repository have changed."""
         for tell in self._on_push:
             await tell(project, who, changed)
 
@@ -318,7 +318,7 @@ class Repositories:
             message = errors.git_permission_message(request.who.client, "GenericContribute")
             return Response(403, message, content_type="text/plain; charset=utf-8")
         path = await self.use(project)
-        before = await branch_heads(path) if pushes else {}
+        before = await ref_commits(path) if pushes else {}
         repository = repository_id(project)
         more = {
             **cgi_variables(request, path),
@@ -334,7 +334,7 @@ class Repositories:
             return Response(500, done.err.decode("utf-8", "replace"), content_type="text/plain; charset=utf-8")
         await self._default(path)
         if pushes:
-            after = await branch_heads(path)
+            after = await ref_commits(path)
             changed = {
                 ref: (before.get(ref, NO_COMMIT), after.get(ref, NO_COMMIT))
                 for ref in {**before, **after}

@@ -63,6 +63,11 @@ async def refs(path: Path) -> dict[str, Ref]:
     return {name: Ref(name, identity, peeled) for name, identity, peeled in found}
 
 
+async def ref_commits(path: Path) -> dict[str, str]:
+    """Return the commits of the branches and tags, by their full names."""
+    return {name: ref.commit for name, ref in (await refs(path)).items()}
+
+
 async def branch_heads(path: Path) -> dict[str, str]:
     """Return the commits of the branches, by their full names."""
     return {name: ref.identity for name, ref in (await refs(path)).items() if name.startswith(BRANCHES)}

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from hol_wizard.practice.pipelines.plan import Filter, PipelineTrigger, PushTrigger
 
@@ -23,35 +22,36 @@ _SKIP = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Push:
-    """One ref that a push has moved."""
-
-    ref: str
-    """Its full name."""
-    message: str
-    """Message of the commit that it points to now."""
-    paths: tuple[str, ...] = ()
-    """Files that the push has changed, from the repository's root; of a new branch, those that differ from its base."""
-
-
 def prevents_run(message: str) -> bool:
     """Return whether a commit's message asks for no run."""
     return _SKIP.search(message) is not None
 
 
-def starts_run(trigger: PushTrigger, push: Push) -> bool:
-    """Return whether a push starts a run of the pipeline with this trigger."""
-    if not trigger.enabled or prevents_run(push.message):
+def takes_ref(trigger: PushTrigger, ref: str) -> bool:
+    """Return whether a push of this branch or tag, by its full name, starts a run, as far as its name decides."""
+    if not trigger.enabled:
         return False
-    if push.ref.startswith(TAG):
-        return trigger.tags is not None and matches(trigger.tags, push.ref.removeprefix(TAG), TAG)
-    if not push.ref.startswith(BRANCH):
-        return False
+    if ref.startswith(TAG):
+        return trigger.tags is not None and matches(trigger.tags, ref.removeprefix(TAG), TAG)
     # With tags only, no branch counts.
-    if trigger.tags is not None and not (trigger.branches.include or trigger.branches.exclude):
-        return False
-    return matches(trigger.branches, push.ref.removeprefix(BRANCH), BRANCH) and _changes(trigger.paths, push.paths)
+    only_tags = trigger.tags is not None and not (trigger.branches.include or trigger.branches.exclude)
+    return ref.startswith(BRANCH) and not only_tags and matches(trigger.branches, ref.removeprefix(BRANCH), BRANCH)
+
+
+def takes_changes(trigger: PushTrigger, ref: str, paths: Iterable[str]) -> bool:
+    """Return whether one of the changed files, by their paths from the root, counts; of a tag, no file decides.
+
+    A pattern without wildcards is a file, or a folder with its files.
+    """
+    patterns = trigger.paths
+    if ref.startswith(TAG) or not (patterns.include or patterns.exclude):
+        return True
+    include = patterns.include or ("*",)
+    return any(
+        any(_path_pattern(each).match(path) for each in include)
+        and not any(_path_pattern(each).match(path) for each in patterns.exclude)
+        for path in (each.lstrip("/") for each in paths)
+    )
 
 
 def starts_after(trigger: PipelineTrigger, branch: str, tags: Iterable[str] = (), stages: Iterable[str] = ()) -> bool:
@@ -80,16 +80,10 @@ def matches(patterns: Filter, name: str, prefix: str = "") -> bool:
     )
 
 
-def _changes(patterns: Filter, paths: tuple[str, ...]) -> bool:
-    """Return whether a changed file counts. A pattern without wildcards is a file, or a folder with its files."""
-    if not patterns.include and not patterns.exclude:
-        return True
-    include = patterns.include or ("*",)
-    return any(
-        any(_path_pattern(each).match(path) for each in include)
-        and not any(_path_pattern(each).match(path) for each in patterns.exclude)
-        for path in (each.lstrip("/") for each in paths)
-    )
+def filter_of_settings(patterns: Sequence[str]) -> Filter:
+    """Return a filter of a trigger that is defined in the settings: `+refs/heads/main`, `-refs/heads/old`."""
+    include = tuple(each.removeprefix("+") for each in patterns if not each.startswith("-"))
+    return Filter(include, tuple(each[1:] for each in patterns if each.startswith("-")))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -2,8 +2,14 @@
 
 import pytest
 
-from hol_wizard.practice.pipelines.plan import Filter, PipelineTrigger, PushTrigger
-from hol_wizard.practice.pipelines.pushes import Push, prevents_run, starts_after, starts_run
+from hol_wizard.practice.pipelines.plan import Filter, PipelineTrigger
+from hol_wizard.practice.pipelines.pushes import (
+    filter_of_settings,
+    prevents_run,
+    starts_after,
+    takes_changes,
+    takes_ref,
+)
 from tests.practice.pipelines.files import compiled, refusal
 
 
@@ -43,7 +49,13 @@ def test_a_push_starts_a_run_if_the_filters_take_it(
 ) -> None:
     plan = compiled(f"{trigger}\nsteps:\n- script: 'true'\n")
 
-    assert starts_run(plan.trigger, Push(ref, "A change", paths)) is starts
+    assert (takes_ref(plan.trigger, ref) and takes_changes(plan.trigger, ref, paths)) is starts
+
+
+def test_a_trigger_of_the_settings_has_signs() -> None:
+    assert filter_of_settings(["+refs/heads/main", "-refs/heads/old", "+rel/*"]) == Filter(
+        ("refs/heads/main", "rel/*"), ("refs/heads/old",)
+    )
 
 
 @pytest.mark.parametrize(
@@ -64,7 +76,6 @@ def test_a_push_starts_a_run_if_the_filters_take_it(
 )
 def test_a_message_can_prevent_a_run(message: str) -> None:
     assert prevents_run(message)
-    assert not starts_run(PushTrigger(), Push("refs/heads/main", message, ("a",)))
 
 
 @pytest.mark.parametrize("message", ["skip ci", "[skipci]", "[skip cd]", "NO_CI", "skip-checks: false"])

@@ -13,7 +13,6 @@ from typing import Final
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops.organizations import ORGANIZATIONS
-from hol_wizard.practice.devops.pipelines import push_filters
 from hol_wizard.practice.devops.pipelines.builds import Builds
 from hol_wizard.practice.devops.pipelines.definitions import YAML, Definitions, body_of, yaml_file
 from hol_wizard.practice.devops.pipelines.general_settings import GeneralSettings
@@ -31,6 +30,13 @@ from hol_wizard.practice.pipelines.orchestrate.records import request_of
 from hol_wizard.practice.pipelines.orchestrate.request import RunRequest
 from hol_wizard.practice.pipelines.orchestrate.runs import Runs
 from hol_wizard.practice.pipelines.plan import PipelineTrigger, PushTrigger
+from hol_wizard.practice.pipelines.pushes import (
+    filter_of_settings,
+    prevents_run,
+    starts_after,
+    takes_changes,
+    takes_ref,
+)
 
 LOG = logging.getLogger(__name__)
 _YAML_TRIGGER: Final = 2
@@ -81,7 +87,7 @@ class Triggers:
             if after == NO_COMMIT:
                 continue
             (newest,) = await self._sources.commits(project, after)
-            if push_filters.is_skipped(newest.message):
+            if prevents_run(newest.message):
                 continue
             for definition in self._definitions.of(place):
                 await self._consider(place, definition, who, ref, before, after)
@@ -100,9 +106,9 @@ class Triggers:
             branch=ref, commit=after, by=who.id, reason="individualCI", trigger=trigger_info, changes_from=before
         )
         trigger = await self._trigger(place, definition, wanted)
-        if trigger is None or not push_filters.matches_branch(trigger.branches, ref):
+        if trigger is None or not takes_ref(trigger, ref):
             return
-        if not push_filters.matches_paths(trigger.paths, await self._changed_paths(place, before, after)):
+        if not takes_changes(trigger, ref, await self._changed_paths(place, before, after)):
             return
         if trigger.batch and self._is_running(place, definition, ref):
             kept = {"organization": place.organization.name, "definition": definition["id"], "branch": ref}
@@ -122,8 +128,8 @@ class Triggers:
         if not declared:
             return None
         if declared[0]["settingsSourceType"] != _YAML_TRIGGER:
-            branches = push_filters.of_settings(declared[0]["branchFilters"])
-            paths = push_filters.of_settings(declared[0]["pathFilters"])
+            branches = filter_of_settings(declared[0]["branchFilters"])
+            paths = filter_of_settings(declared[0]["pathFilters"])
             return PushTrigger(declared=True, batch=declared[0]["batchChanges"], branches=branches, paths=paths)
         try:
             trigger = (await self._queueing.planned(place, definition, wanted)).trigger
@@ -214,12 +220,10 @@ class Triggers:
 
     def _meets(self, trigger: PipelineTrigger, upstream: RunRequest) -> bool:
         run = self._runs.run(upstream.key)
-        if run is None or not push_filters.matches_branch(trigger.branches, upstream.source.branch):
+        if run is None:
             return False
-        tags = {each.lower() for each in run["tags"]}
-        stages = {each["name"].lower() for each in run["stages"] if each["result"] == "succeeded"}
-        wanted_tags, wanted_stages = ({each.lower() for each in names} for names in (trigger.tags, trigger.stages))
-        return wanted_tags <= tags and wanted_stages <= stages
+        stages = [each["name"] for each in run["stages"] if each["result"] == "succeeded"]
+        return starts_after(trigger, upstream.source.branch, run["tags"], stages)
 
     async def _start(self, place: Place, definition: Document, upstream: RunRequest, alias: str) -> None:
         """Start one run; in the same repository it uses the branch and the commit of the run that triggers it."""
