@@ -84,7 +84,8 @@ class JobRun:
         before = [JobStep("Initialize job", self._initialize)]
         for group in self._vault_groups():
             before.append(secrets_download.step(group))
-        main, after = step_plan.of(job)
+        pre, main, after = step_plan.of(job)
+        before += pre
         last = [JobStep("Finalize Job", self._finalize, condition="always()")]
         announced = [(runner.announce(each), each) for each in (*before, *main, *after, *last)]
         await runner.run(announced)

@@ -9,6 +9,7 @@ gets a folder of its own below the sources folder.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hol_wizard.practice.kernel.timelines import Result
 from hol_wizard.practice.pipelines import tasks
@@ -24,8 +25,8 @@ from hol_wizard.practice.pipelines.tasks import Task
 CHECKOUT, DOWNLOAD = "checkout", "download"
 
 
-def of(job: JobContext) -> tuple[list[JobStep], list[JobStep]]:
-    """Return the steps of a job, and those that run after them."""
+def of(job: JobContext) -> tuple[list[JobStep], list[JobStep], list[JobStep]]:
+    """Return the steps that run before those of a job, its steps, and those that run after them."""
     assignment = job.assignment
     steps = [each for each in assignment.steps if each.enabled]
     checkouts = [each for each in steps if each.task_name.lower() == CHECKOUT]
@@ -33,6 +34,7 @@ def of(job: JobContext) -> tuple[list[JobStep], list[JobStep]]:
     implied: list[JobStep] = []
     after: list[JobStep] = []
     found: list[JobStep] = []
+    before = [_before(each) for each in steps if _runs_before(each)]
     deployment = assignment.job.kind is JobKind.DEPLOYMENT
     if not checkouts and not deployment:
         implied.append(_checkout(job, None, 1, after))
@@ -41,9 +43,19 @@ def of(job: JobContext) -> tuple[list[JobStep], list[JobStep]]:
     for each in steps:
         if each in wanted:
             found.append(_checkout(job, each, len(wanted), after))
-        elif each not in checkouts:
+        elif each not in checkouts and not _runs_before(each):
             found.append(_task(each))
-    return [*implied, *found], after
+    return before, [*implied, *found], after
+
+
+def _runs_before(step: Step) -> bool:
+    """Return whether a step runs before the job's own steps: AzureKeyVault with `RunAsPreJob`."""
+    return any(name.lower() == "runasprejob" and text.lower() == "true" for name, text in step.inputs.items())
+
+
+def _before(step: Step) -> JobStep:
+    found = _task(step)
+    return replace(found, title=f"Pre-job: {found.title}")
 
 
 def _checkout(job: JobContext, step: Step | None, count: int, after: list[JobStep]) -> JobStep:

@@ -18,6 +18,7 @@ from hol_wizard.practice.pipelines.agent.command_effects import artifact_name
 from hol_wizard.practice.pipelines.agent.commands import CommandError
 from hol_wizard.practice.pipelines.agent.context import StepContext, TaskError
 from hol_wizard.practice.pipelines.agent.masking import MASK
+from hol_wizard.practice.pipelines.agent.tasks.files import clean
 from hol_wizard.practice.pipelines.host import Artifact, RunKey
 
 MOST_BYTES = 200 << 20
@@ -130,6 +131,19 @@ async def download_pipeline(context: StepContext) -> Result:
     wanted = (context.input("patterns") or context.input("itemPattern")).splitlines() or ["**"]
     straight = bool(name) and (not given or Path(given).is_absolute())
     await download(context, key, name, target, wanted, own_folder=not straight)
+    return Result.SUCCEEDED
+
+
+async def download_build(context: StepContext) -> Result:
+    """Run the task DownloadBuildArtifacts, @0 and @1."""
+    key = _source(context)
+    single = context.input("downloadType").lower() != "specific"
+    name = context.input("artifactName", required=True) if single else ""
+    given = context.input("downloadPath", required=True)
+    target = Path(os.path.normpath(context.job.workspace.build / given))
+    if context.flag("cleanDestinationFolder"):
+        clean(target)
+    await download(context, key, name, target, context.input("itemPattern").splitlines() or ["**"], own_folder=True)
     return Result.SUCCEEDED
 
 

@@ -27,7 +27,7 @@ async def copy(context: StepContext) -> Result:
         return Result.SUCCEEDED
     if context.flag("CleanTargetFolder"):
         context.log.write(f"Cleaning target folder: {target}")
-        _clean(target)
+        clean(target)
     target.mkdir(parents=True, exist_ok=True)
     for file in files:
         context.check()
@@ -46,7 +46,7 @@ async def copy(context: StepContext) -> Result:
     return Result.SUCCEEDED
 
 
-def _clean(target: Path) -> None:
+def clean(target: Path) -> None:
     """Remove what is in a folder, or a file in its place."""
     if target.is_dir():
         for each in target.iterdir():

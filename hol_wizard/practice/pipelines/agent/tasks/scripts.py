@@ -89,6 +89,7 @@ async def run_script(
     *,
     variables: Mapping[str, str] | None = None,
     fail_on_error: bool = False,
+    interpreter: str = "Bash",
 ) -> Result:
     """Run a script, remove its file, and return the result.
 
@@ -99,6 +100,7 @@ async def run_script(
         file: The script that was written for it; None if it is the person's own.
         variables: Its environment; None for the step's.
         fail_on_error: Whether it fails if it writes to its standard error.
+        interpreter: What runs it, for messages.
     """
     errors: list[str] = []
     context.log.command(" ".join(words))
@@ -112,10 +114,10 @@ async def run_script(
             file.unlink(missing_ok=True)
     result = Result.SUCCEEDED
     if code != 0:
-        context.log.error(exit_message(code))
+        context.log.error(exit_message(code, interpreter))
         result = Result.FAILED
     if errors:
-        context.log.error("Bash wrote one or more lines to the standard error stream.")
+        context.log.error(f"{interpreter} wrote one or more lines to the standard error stream.")
         for line in errors[:_MOST_ERRORS]:
             context.log.error(line if len(line) <= _LONGEST_ERROR else f"{line[:_LONGEST_ERROR]}<truncated>")
         if len(errors) > _MOST_ERRORS:
@@ -138,8 +140,8 @@ def powershell(context: StepContext, script: Path) -> list[str]:
     return [program, *options, "-Command", f". '{quoted}'"]
 
 
-def exit_message(code: int) -> str:
+def exit_message(code: int, interpreter: str) -> str:
     """Return the message for an exit code."""
     if code == 137:
-        return f"Bash exited with code '{code}': the process was killed, for example because memory ran out."
-    return f"Bash exited with code '{code}'."
+        return f"{interpreter} exited with code '{code}': the process was killed, for example because memory ran out."
+    return f"{interpreter} exited with code '{code}'."
