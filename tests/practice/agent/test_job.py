@@ -123,6 +123,7 @@ GOOD, BAD, ISSUES = "true", "exit 1", "echo '##vso[task.complete result=Succeede
         ("echo '##vso[task.logissue type=error]m'", {}, GOOD, None, ("succeeded", "succeeded"), "succeeded"),
         (BAD, {"enabled": False}, GOOD, None, (None, "succeeded"), "succeeded"),
         (BAD, {"continue_on_error": "$(on)"}, GOOD, None, ("succeededWithIssues", "succeeded"), "partiallySucceeded"),
+        (BAD, {"continue_on_error": "$[eq(variables.x, 2)]"}, GOOD, None, ("failed", "skipped"), "failed"),
     ],
 )
 async def test_conditions_and_results_of_steps(

@@ -20,6 +20,7 @@ from hol_wizard.practice.pipelines.plan import (
     Plan,
     ProtectedKind,
     ProtectedUse,
+    Step,
     Strategy,
 )
 from tests.practice.agent.bench import KEY, PLACE, Bench, FakeHost, job, plan, request, script, stage, variable
@@ -172,6 +173,37 @@ async def test_what_does_not_exist_is_a_problem_before_the_run(bench: Bench) -> 
         "Job Job: Step Train input azureSubscription references service connection conn which could not be found."
     )
     assert problems[1].startswith("Could not find a pool with name Pool.")
+
+
+async def test_a_server_job_is_refused_before_anything_runs(bench: Bench) -> None:
+    waiting = Job(JobKind.SERVER, "Ask", PLACE, steps=(Step("ManualValidation@1", PLACE),))
+    problems = bench.runs.problems(request(plan(stage(job(script("true")), waiting))))
+    assert problems == [
+        f"{PLACE}: The practice cloud does not run ManualValidation@1: it has no server jobs. Nothing was run."
+    ]
+
+
+async def test_a_look_that_changes_nothing_saves_nothing(bench: Bench) -> None:
+    bench.host.unauthorized = {"endpoint-conn"}
+    bench.queue(request(plan(stage(job(script("true")), protected=(protected(ProtectedKind.ENDPOINT, "conn"),)))))
+    changes: list[object] = []
+    bench.runs.when_changed.append(changes.append)
+    with bench.world.store.transaction():
+        bench.runs.advance_all()
+    assert changes == []
+
+
+async def test_steps_that_must_run_after_a_cancel_have_limited_time(bench: Bench, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    always = script("sleep 60", display_name="Forever", condition="always()")
+    slow = script(f"touch {started}; sleep 60", display_name="Slow")
+    work = job(slow, always, cancel_timeout_minutes="$(limit)", variables=(variable("limit", "0.005"),))
+    bench.queue(request(plan(stage(work))))
+    await bench.until_file(started)
+    bench.cancel(KEY)
+    assert (await bench.ended())["result"] == "canceled"
+    assert bench.steps()["Forever"] == "canceled"
+    assert bench.steps()["Finalize Job"] == "skipped"
 
 
 async def test_a_refused_run_fails_with_the_reason_and_runs_nothing(bench: Bench, tmp_path: Path) -> None:

@@ -96,7 +96,9 @@ class Checkout:
         await self._git(context, git, place, variables, "fetch", *fetch)
         await self._git(context, git, place, variables, "checkout", "--progress", "--force", self._source.commit)
         await self._git(context, git, place, variables, "remote", "set-url", "origin", clone.url)
-        if context.input("submodules"):
+        if context.flag("persistCredentials"):
+            log.warning("The practice agent leaves no credentials in the clone: steps cannot push.")
+        if context.input("submodules").lower() not in {"", "false"}:
             log.warning("The practice agent does not fetch submodules.")
         if context.flag("lfs"):
             log.warning("The practice agent does not fetch files of Git LFS.")

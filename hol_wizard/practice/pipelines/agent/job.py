@@ -7,6 +7,7 @@ job, what comes before the job's own steps, the checkouts and steps, what comes 
 from __future__ import annotations
 
 import platform
+import shutil
 from collections.abc import Callable
 
 from hol_wizard.practice.kernel import job_log
@@ -15,7 +16,7 @@ from hol_wizard.practice.kernel.timelines import Result
 from hol_wizard.practice.pipelines.agent import environment, job_variables, predefined, secrets_download, step_plan
 from hol_wizard.practice.pipelines.agent.assignment import Assignment, Outcome, Surroundings
 from hol_wizard.practice.pipelines.agent.command_effects import CommandEffects
-from hol_wizard.practice.pipelines.agent.context import JobContext, StepContext
+from hol_wizard.practice.pipelines.agent.context import JobContext, StepContext, TaskError
 from hol_wizard.practice.pipelines.agent.masking import Masker
 from hol_wizard.practice.pipelines.agent.step_runner import JobStep, StepRunner
 from hol_wizard.practice.pipelines.agent.variables import Variables
@@ -25,6 +26,8 @@ from hol_wizard.practice.pipelines.host import Value
 _LONGEST = 360 * 60.0
 """Seconds that a job may take if it has no limit of its own (https://learn.microsoft.com/azure/devops/pipelines/process
 /phases, "Timeouts": 360 minutes on hosted agents with a purchased job)."""
+_LEAST_SPACE = 512 << 20
+"""Bytes on the disk without which a job does not start."""
 _BOM = "\ufeff"
 
 
@@ -108,6 +111,9 @@ class JobRun:
             image = job.assignment.job.pool.vm_image
             if image:
                 log.write(f"The image '{image}' is not there: a step that needs one of its programs fails.")
+        free = shutil.disk_usage(job.workspace.root).free
+        if free < _LEAST_SPACE:
+            raise TaskError(f"There are only {free >> 20} MB left on this disk; a job needs {_LEAST_SPACE >> 20} MB.")
         log.write("Prepare build directory.")
         log.write("Set build variables.")
         token = await job.host.access_token(job.key)

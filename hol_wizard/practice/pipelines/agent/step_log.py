@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,13 +36,13 @@ class StepLog:
         self._lines = 0
         self.issues: list[dict[str, Any]] = []
         self.counts = {"error": 0, "warning": 0}
-        self.heard: list[Callable[[str], None]] = []
-        """Called with each masked line."""
 
     # Lines
 
     def write(self, text: str = "") -> None:
         """Write a text of one or more lines."""
+        if self._step.log.cut:
+            return  # nothing more is kept, so that nothing has to be masked
         now = timestamp(time.time())
         for line in self._masker.mask(text).splitlines() or [""]:
             mark = "" if self._lines or self._step.log.lines else _BOM

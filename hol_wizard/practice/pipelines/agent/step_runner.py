@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hol_wizard.practice.kernel.jobs import CanceledError, TooLongError
-from hol_wizard.practice.kernel.timelines import Result, State
-from hol_wizard.practice.pipelines.agent import assignment, conditions, results
+from hol_wizard.practice.kernel.timelines import Result
+from hol_wizard.practice.pipelines.agent import assignment, conditions, job_variables, results
 from hol_wizard.practice.pipelines.agent.command_effects import CommandEffects
 from hol_wizard.practice.pipelines.agent.context import JobContext, StepContext, TaskError
 from hol_wizard.practice.pipelines.agent.step_log import StepLog
@@ -204,16 +204,18 @@ class StepRunner:
             telling.cancel()
 
     def _number(self, given: float | str) -> float:
-        text = self._job.variables.expand(str(given)).strip()
+        text = self._text(str(given))
         try:
             return float(text or 0)
         except ValueError:
             return 0.0
 
     def _truth(self, given: bool | str) -> bool:
-        return given if isinstance(given, bool) else self._job.variables.expand(given).strip().lower() == "true"
+        return given if isinstance(given, bool) else self._text(given).lower() == "true"
 
-    def skip(self, records: Sequence[str]) -> None:
-        """Record that steps are skipped, without a log."""
-        for record in records:
-            self._job.work.change_record(record, state=State.COMPLETED, result=Result.SKIPPED)
+    def _text(self, given: str) -> str:
+        """Return a property of a step with its macros or its runtime expression evaluated; empty if that fails."""
+        try:
+            return job_variables.resolved(self._job, self._job.variables.expand(given)).strip()
+        except ExpressionError:
+            return ""

@@ -7,6 +7,7 @@ the practice cloud ends while a job runs, the job fails with an issue, as if its
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 from hol_wizard.practice.kernel.jobs import Jobs, Kind, Work
@@ -18,10 +19,10 @@ from hol_wizard.practice.pipelines.agent.assignment import Surroundings
 from hol_wizard.practice.pipelines.agent.job import JobRun
 from hol_wizard.practice.pipelines.agent.variables import expanded
 from hol_wizard.practice.pipelines.host import Host, RunKey
-from hol_wizard.practice.pipelines.orchestrate import numbers
+from hol_wizard.practice.pipelines.orchestrate import numbers, validation
 from hol_wizard.practice.pipelines.orchestrate.approvals import Approvals, Status
 from hol_wizard.practice.pipelines.orchestrate.assigning import assignment_of
-from hol_wizard.practice.pipelines.orchestrate.checkpoints import Checkpoints, missing_text
+from hol_wizard.practice.pipelines.orchestrate.checkpoints import Checkpoints
 from hol_wizard.practice.pipelines.orchestrate.contexts import variables
 from hol_wizard.practice.pipelines.orchestrate.counters import Counters
 from hol_wizard.practice.pipelines.orchestrate.progress import Progress, Tools
@@ -38,7 +39,6 @@ from hol_wizard.practice.pipelines.orchestrate.records import (
 )
 from hol_wizard.practice.pipelines.orchestrate.request import RunRequest
 from hol_wizard.practice.pipelines.orchestrate.timeline import RunTimeline
-from hol_wizard.practice.pipelines.plan import ProtectedKind
 
 KIND = "pipeline job"
 LOST = (
@@ -96,16 +96,8 @@ class Runs(Register):
         return self.find(key_of(key))
 
     def problems(self, request: RunRequest) -> list[str]:
-        """Return why a run cannot be queued: what its plan names and does not exist."""
-        found: dict[str, None] = {}
-        for stage in request.plan.stages:
-            for use in stage.protected:
-                if (
-                    use.kind is not ProtectedKind.ENVIRONMENT
-                    and self.host.find(request.key, use.kind, use.name) is None
-                ):
-                    found[missing_text(use.kind, use.name, use.job, use.step, use.input)] = None
-        return list(found)
+        """Return why a run cannot be queued: what its plan names and does not exist, or is not run here."""
+        return validation.problems(request, self.host)
 
     def queue(self, request: RunRequest) -> Document:
         """Queue a run, and return it; its first job starts after the transaction is committed."""
@@ -144,14 +136,14 @@ class Runs(Register):
         for leg in _legs(run):
             if leg["state"] == Phase.RUNNING:
                 self._jobs.cancel(leg["job"])
-        self.advance(key)
+        self._go_on_with(run["key"])
         return True
 
     def advance(self, key: RunKey) -> None:
         """Go on with a run, after a permission or an approval was given."""
         run = self.run(key)
         if run is not None and run["state"] != RunState.COMPLETED:
-            self._go_on(run)
+            self._look_again(run)
 
     def advance_all(self, pipeline: int | None = None) -> None:
         """Go on with all runs that wait, after a permission was given to a pipeline, or to all."""
@@ -159,7 +151,7 @@ class Runs(Register):
             if run["state"] != RunState.COMPLETED:
                 key = request_of(run).key
                 if pipeline in (None, key.pipeline):
-                    self._go_on(run)
+                    self._look_again(run)
 
     def decide(self, approval: str, who: str, may_act_for: set[str], status: Status, comment: str) -> Document:
         """Record a decision about an approval, go on with its run, and return the approval.
@@ -258,6 +250,13 @@ class Runs(Register):
             self._finish(run, run_result(run))
         else:
             self._save(run)
+
+    def _look_again(self, run: Document) -> None:
+        """Advance a run, and save it only if that changes it: otherwise other transactions would be refused."""
+        before = copy.deepcopy(run)
+        Progress(run, request_of(run), self._tools()).go_on()
+        if run != before:
+            self._go_on(run)
 
     def _go_on_with(self, key: str) -> None:
         run = self.find(key)
