@@ -17,7 +17,7 @@ from hol_wizard.resources.azure_resource import TAG
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.workspace import workspace, workspace_id
 from hol_wizard.services.databricks.client import Databricks
-from hol_wizard.services.databricks.clusters import Cluster
+from hol_wizard.services.databricks.clusters import SINGLE_USER_MODES, Cluster
 
 KIND: Final = "Databricks cluster"
 NAME: Final = FIXED["cluster"]
@@ -70,9 +70,38 @@ class Named:
     """Further ones if none is ours, so that the relevant one is unknown."""
 
 
-def named(context: StepContext, found: Iterable[Cluster]) -> Named | None:
-    """Return those of the clusters that have the name."""
+def worker(context: StepContext) -> str:
+    """Return who works on the cluster; empty for the signed-in account, and if nobody works on it."""
+    chosen = context.inputs.get("cluster_user") or context.profile.settings.value("cluster_user")
+    return "" if left_stopped(context) else chosen
+
+
+def account(context: StepContext) -> str:
+    """Return the account's name in the workspace; checks of one run share the read."""
+    place = workspace_id(context).lower()
+    return context.reads.share(("databricks me", place), workspace(context).me).name
+
+
+def namesakes(context: StepContext, found: Iterable[Cluster]) -> list[Cluster]:
+    """Return the clusters that have the name, without those that other scientists have for themselves.
+
+    Names need not be unique in a workspace, and a dedicated cluster is useless for everybody but its user. In pipeline,
+    nobody works on the cluster.
+    """
     those = [each for each in found if each.name == NAME]
+    if context.environment is not Environment.DEV:
+        return those
+
+    def is_foreign(cluster: Cluster) -> bool:
+        dedicated = cluster.user and cluster.access_mode in SINGLE_USER_MODES and not ours(context, cluster)
+        return bool(dedicated) and cluster.user.lower() != (worker(context) or account(context)).lower()
+
+    return [each for each in those if not is_foreign(each)]
+
+
+def named(context: StepContext, found: Iterable[Cluster]) -> Named | None:
+    """Return those of the clusters that have the name and are not somebody else's."""
+    those = namesakes(context, found)
     mine = oldest_first(each for each in those if ours(context, each))
     if mine:
         return Named(mine[0], doubles=tuple(mine[1:]))

@@ -9,7 +9,7 @@ from typing import Final
 from hol_wizard.engine.results import Expectation
 from hol_wizard.errors import ConflictError
 from hol_wizard.lab.model import Environment
-from hol_wizard.resources.cluster import IDLE_MINUTES, left_stopped, minutes_of
+from hol_wizard.resources.cluster import IDLE_MINUTES, minutes_of, worker
 from hol_wizard.resources.context import StepContext
 from hol_wizard.services.databricks.clusters import SINGLE_USER_MODES, Cluster
 from hol_wizard.services.databricks.machines import Runtime
@@ -47,8 +47,7 @@ def wish(context: StepContext) -> Wish:
         return context.inputs.get(name) or context.profile.settings.value(name)
 
     workers = WORKERS if value("cluster_size") == "autoscaling" else None
-    # Nobody works on the one that is left stopped.
-    return Wish(workers, value("node_type"), "" if left_stopped(context) else value("cluster_user"))
+    return Wish(workers, value("node_type"), worker(context))
 
 
 def _size_of(cluster: Cluster) -> str:

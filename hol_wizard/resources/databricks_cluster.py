@@ -27,6 +27,7 @@ from hol_wizard.resources.cluster import (
     STOPPED,
     STOPS,
     Named,
+    account,
     await_cluster,
     creator_of,
     idling,
@@ -35,6 +36,7 @@ from hol_wizard.resources.cluster import (
     left_stopped,
     minutes_of,
     named,
+    namesakes,
     oldest_first,
     ours,
     several,
@@ -96,8 +98,7 @@ class DatabricksCluster(InWorkspace[Named]):
 
     @property
     def _me(self) -> str:
-        place = workspace_id(self.context).lower()
-        return self.context.reads.share(("databricks me", place), self._here.me).name
+        return account(self.context)
 
     # Checking
 
@@ -176,11 +177,11 @@ class DatabricksCluster(InWorkspace[Named]):
         )
         made = here.create_cluster(spec)
         # If a response is lost, the transport repeats the request, and the service creates one for each.
-        namesakes = [each for each in look_again(self.context, self.label, here.clusters) if each.name == NAME]
-        for each in namesakes:
+        others = namesakes(self.context, look_again(self.context, self.label, here.clusters))
+        for each in others:
             if each.id != made and ours(self.context, each):
                 self._remove_double(each)
-        oldest = oldest_first(each for each in namesakes if each.id == made or not ours(self.context, each))[:1]
+        oldest = oldest_first(each for each in others if each.id == made or not ours(self.context, each))[:1]
         if oldest and oldest[0].id != made:
             here.delete_cluster(made)
             raise ConflictError(

@@ -365,7 +365,14 @@ def test_a_cluster_that_is_dedicated_to_somebody_else_runs_nothing_of_yours(insi
     with pytest.raises(AccessDeniedError, match="dedicated to somebody else") as told:
         here.run_command(theirs, "print(1)")
     assert "cluster/create-the-cluster" in told.value.hint
-    assert actual(inside.look(CLUSTER), "Access mode") == "dedicated to somebody@practice.example"
+    # Names need not be unique: it is no obstacle for one of your own.
+    assert "does not exist" in inside.look(CLUSTER).summary
+    assert [change.verb for change in inside.plan(CLUSTER)[CLUSTER]] == ["create"]
+    assert inside.solve(CLUSTER).statuses[CLUSTER] is Status.PASSED
+    (mine,) = (each for each in here.clusters() if each.id != theirs)
+    assert (mine.name, mine.user) == (NAME, here.me().name)
+    assert inside.teardown(CLUSTER).statuses[CLUSTER] is Status.PASSED
+    assert ids(inside) == [theirs]
 
 
 @pytest.mark.slow
