@@ -197,3 +197,16 @@ def test_a_tag_starts_a_run_only_if_the_trigger_has_its_name(ground: Ground) -> 
     (build,) = wait_for_builds(ground, 1)
     assert (build["sourceBranch"], build["sourceVersion"]) == ("refs/tags/v1", made)
     assert ground.wait(build["id"])["result"] == "succeeded"
+
+
+def test_a_trigger_of_the_settings_replaces_that_of_the_file(ground: Ground) -> None:
+    kept = ground.project.get("/build/definitions/1")
+    trigger = {"triggerType": "continuousIntegration", "settingsSourceType": 1, "branchFilters": ["+refs/heads/*"]}
+    changed = {**kept, "triggers": [{**trigger, "pathFilters": ["-/docs"]}]}
+    assert ground.project.ask("PUT", "/build/definitions/1", changed).status_code == 200
+    ground.consent(ground.commit("Documents only", **{"docs/a__md": "a"}))
+    ground.git("push", "--quiet", "origin", "HEAD:main")
+    assert builds(ground) == []
+    ground.push("trigger: none\n" + STEP + "# more\n")
+    (build,) = builds(ground)
+    assert ground.wait(build["id"])["result"] == "succeeded"

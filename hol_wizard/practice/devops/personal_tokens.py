@@ -135,6 +135,10 @@ def may(scope: str, method: str, path: str, *, pushes: bool = False) -> bool:
         ("/_apis/serviceendpoint", _CONNECTIONS, _CONNECTIONS[-1:]),
         ("/_apis/distributedtask/variablegroups", _GROUPS, _GROUPS[-1:]),
         ("/_apis/pipelines/pipelinepermissions", _RESOURCES, _RESOURCES[-1:]),
+        ("/_apis/pipelines", _BUILD, _BUILD[1:]),
+        ("/_apis/artifact/", _BUILD, ()),
+        ("/_apis/test", ("vso.test", "vso.test_write"), ("vso.test_write",)),
+        ("/_apis/distributedtask/environments", ("vso.environment_manage",), ("vso.environment_manage",)),
         ("/_apis/distributedtask", (*_BUILD, "vso.agentpools", "vso.agentpools_manage"), ("vso.agentpools_manage",)),
     ):
         if part in path:

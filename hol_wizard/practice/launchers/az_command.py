@@ -48,6 +48,21 @@ class UsageError(AzError):
     """The command line is wrong."""
 
 
+def _loaded(value: str) -> str:
+    """Return an option's value: `@FILE` is what a file contains, and `@-` what comes in on standard input.
+
+    A secret is then in no process's arguments. The same as azure-cli-core (`_expand_file_prefixed_files`): a file that
+    does not exist leaves the value as it is.
+    """
+    if not value.startswith("@") or value == "@":
+        return value
+    try:
+        text = sys.stdin.read() if value == "@-" else Path(value[1:]).expanduser().read_text(encoding="utf-8")
+    except OSError:
+        return value
+    return text.rstrip("\r\n")
+
+
 class Options:
     """The options of a command."""
 
@@ -63,7 +78,7 @@ class Options:
                 if not left:
                     raise UsageError(f"argument {name}: expected one argument")
                 value = left.pop(0)
-            self.values[name] = value
+            self.values[name] = _loaded(value)
 
     def take(self, *names: str) -> str:
         """Return the value of the first option that is set, or an empty text."""
