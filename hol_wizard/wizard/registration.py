@@ -36,6 +36,7 @@ STEP_MODULES = (
     "build_container",
     "test_container",
     "variable_group",
+    "build_pipeline",
 )
 """The modules of `hol_wizard.steps` for the lab's sections."""
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from hol_wizard.services.answers import Document
 from hol_wizard.services.devops.connection import PREVIEW, VERSION, ask
 from hol_wizard.services.devops.people import People
+from hol_wizard.services.devops.pipelines import Pipelines
 from hol_wizard.services.devops.policies import Policies
 from hol_wizard.services.devops.projects import Projects
 from hol_wizard.services.devops.pull_requests import PullRequests
@@ -16,7 +17,7 @@ from hol_wizard.services.devops.variable_groups import VariableGroups
 from hol_wizard.services.rest import RestClient, json_object
 
 
-class DevOps(Projects, People, Repositories, PullRequests, Policies, ServiceConnections, VariableGroups):
+class DevOps(Projects, People, Repositories, PullRequests, Policies, ServiceConnections, VariableGroups, Pipelines):
     """One organization, with the token of the signed-in account.
 
     Sources: the service's API descriptions, version 7.1, and recorded responses.

@@ -1,0 +1,126 @@
+"""Build pipelines of a project, whose steps are a YAML file in a repository (Build - Definitions, 7.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hol_wizard.services.answers import Document
+from hol_wizard.services.devops.connection import Connection
+from hol_wizard.services.devops.repositories import HEADS, Repository
+from hol_wizard.services.rest import json_object
+
+HOSTED: Final = "Azure Pipelines"
+"""The pool of Microsoft's agents."""
+_YAML, _IN_FILE = 2, 2
+"""Type of a process, and the source of a trigger's settings: both are in the YAML file (recorded with az)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A build pipeline."""
+
+    id: int
+    name: str
+    description: str
+    file: str
+    """Path of its YAML file, without a slash at the start; empty for a classic pipeline."""
+    repository: str
+    """ID of its repository."""
+    branch: str
+    """Its default branch, without `refs/heads/`."""
+    state: str
+    """`enabled`, `paused` or `disabled`."""
+    own_triggers: bool
+    """Whether triggers in its settings replace those of the file."""
+    page: str
+    """Address of its page; empty if the service names none."""
+
+
+class Pipelines(Connection):
+    """The build pipelines of an organization's projects."""
+
+    def pipeline(self, project: str, name: str) -> Pipeline | None:
+        """Return a project's pipeline with this name in the top folder; None if there is none.
+
+        Args:
+            project: Name or ID.
+            name: The pipeline's name.
+        """
+        query = {"name": name, "path": "\\", "includeAllProperties": "true"}
+        found = self._get("/build/definitions", f"the pipeline {name}", below=project, **query)
+        named = [each for each in found.objects("value") if str(each.get("name", "")).lower() == name.lower()]
+        return _pipeline(named[0]) if named else None
+
+    def create_pipeline(self, project: str, name: str, repository: Repository, file: str, description: str) -> Pipeline:
+        """Create a pipeline from a file of a repository; it runs for the first time when something starts it.
+
+        Args:
+            project: Name or ID.
+            name: Its name.
+            repository: The repository; its default branch becomes that of the pipeline.
+            file: Path of the YAML file.
+            description: Its description.
+
+        Raises:
+            AccessDeniedError: The caller may not create pipelines.
+            ConflictError: The name is in use.
+        """
+        queue = self.queue(project, HOSTED)
+        body = _body(name, repository, file, description) | ({"queue": {"id": queue}} if queue is not None else {})
+        reply = self._send("POST", "/build/definitions", f"the pipeline {name}", body, below=project)
+        return _pipeline(json_object(reply, self.url))
+
+    def change_pipeline(self, project: str, found: Pipeline, repository: Repository, file: str) -> None:
+        """Give a pipeline the file and the settings of a new one; everything else stays."""
+        path, thing = f"/build/definitions/{found.id}", f"the pipeline {found.name}"
+        now = dict(self._get(path, thing, below=project))
+        wanted = _body(found.name, repository, file, found.description)
+        self._send("PUT", path, thing, {**now, **wanted}, below=project)
+
+    def delete_pipeline(self, project: str, found: Pipeline) -> None:
+        """Delete a pipeline with its runs."""
+        self._send("DELETE", f"/build/definitions/{found.id}", f"the pipeline {found.name}", below=project)
+
+    def queue(self, project: str, name: str) -> int | None:
+        """Return the ID of a project's agent queue; None if there is none of this name."""
+        found = self._get("/distributedtask/queues", f"the agent queue {name}", below=project, queueNames=name)
+        named = [each for each in found.objects("value") if str(each.get("name", "")).lower() == name.lower()]
+        return named[0].required_number("id") if named else None
+
+
+def _body(name: str, repository: Repository, file: str, description: str) -> dict[str, Any]:
+    """Return the body of a pipeline as `az pipelines create` sends it (recorded)."""
+    return {
+        "name": name,
+        "path": "\\",
+        "type": "build",
+        "description": description,
+        "queueStatus": "enabled",
+        "process": {"type": _YAML, "yamlFilename": file},
+        "repository": {
+            "id": repository.id,
+            "name": repository.name,
+            "type": "TfsGit",
+            "defaultBranch": f"{HEADS}{repository.default_branch}",
+        },
+        "triggers": [{"settingsSourceType": _IN_FILE, "triggerType": "continuousIntegration"}],
+    }
+
+
+def _pipeline(document: Document) -> Pipeline:
+    process, repository = document.inner("process"), document.inner("repository")
+    return Pipeline(
+        id=document.required_number("id"),
+        name=document.text("name"),
+        description=document.text("description"),
+        file=process.text("yamlFilename").lstrip("/"),
+        repository=repository.text("id"),
+        branch=repository.text("defaultBranch").removeprefix(HEADS),
+        state=document.text("queueStatus") or "enabled",
+        own_triggers=any(
+            each.get("triggerType") == "continuousIntegration" and each.number("settingsSourceType") != _IN_FILE
+            for each in document.some("triggers")
+        ),
+        page=document.inner("_links").inner("web").text("href"),
+    )

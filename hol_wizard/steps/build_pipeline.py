@@ -1,0 +1,248 @@
+"""Section build-pipeline: an agent, the file, the pipeline with its permissions, and its trigger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from hol_wizard.engine import ownership
+from hol_wizard.engine.ownership import Resource
+from hol_wizard.engine.registry import Change, Marked, check, solve, undo
+from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.errors import NotFoundError
+from hol_wizard.resources import in_project, service_connection
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.devops import organization, seeded_repository
+from hol_wizard.resources.pipeline import BuildPipeline, lab_pipeline
+from hol_wizard.resources.pipeline_file import PipelineFile, UnreadableFileError, compare, read
+from hol_wizard.resources.pipeline_permission import PipelinePermission
+from hol_wizard.resources.starter_project import BUILD, starter_files
+from hol_wizard.services.devops.pipelines import HOSTED, Pipeline
+from hol_wizard.services.devops.service_connections import ENDPOINT, VARIABLE_GROUP
+
+QUEUE: Final = "queue"
+"""Kind of an agent queue among protected resources (Pipeline Permissions, 7.1)."""
+GRANT: Final = "https://aka.ms/azpipelines-parallelism-request"
+
+
+# An agent
+
+
+@check(deadline=20)
+def agent_is_there(context: StepContext) -> Result:
+    """Check whether Microsoft's agents may run a job for the project: a parallel job, and the project's queue."""
+    here, project = organization(context), context.names.devops_project
+    jobs, queue = here.hosted_jobs(), here.queue(project, HOSTED)
+    counted = "unknown" if jobs is None else str(jobs)
+    seen = (
+        Expectation("Microsoft-hosted parallel jobs", "1 or more", counted, jobs is not None and jobs > 0),
+        Expectation("Agent queue", HOSTED, HOSTED if queue is not None else "missing", queue is not None),
+    )
+    if jobs is None and queue is not None:
+        return Result(
+            Status.UNKNOWN,
+            "Azure DevOps does not say how many parallel jobs the organization has.",
+            seen,
+            "Check it under Organization settings, Parallel jobs.",
+        )
+    return judge(
+        seen,
+        passed=f"The organization has {counted} Microsoft-hosted parallel job{'' if jobs == 1 else 's'}.",
+        failed="No run can start: the organization has no Microsoft-hosted parallel job."
+        if queue is not None
+        else f"The project has no agent queue {HOSTED}.",
+        next_action=f"Request the free grant at {GRANT}, which takes some working days, or buy a parallel job under "
+        "Organization settings, Billing."
+        if queue is not None
+        else f"Add the pool {HOSTED} under Project settings, Agent pools.",
+    )
+
+
+# The file
+
+
+def _file(context: StepContext) -> PipelineFile:
+    """Return the file on the default branch.
+
+    Raises:
+        NotFoundError: There is no such file, or no repository.
+        UnreadableFileError: It cannot be compared.
+    """
+    repository = seeded_repository(context)
+    here, project = organization(context), context.names.devops_project
+    key = ("pipeline file", here.organization, repository.id)
+    try:
+        text = context.reads.share(key, lambda: here.text(project, repository, BUILD))
+    except NotFoundError as error:
+        raise NotFoundError(
+            f"{BUILD} is not on {repository.default_branch}.",
+            "Copy it from the starter project in a pull request: hol-wizard starter FOLDER writes it.",
+        ) from error
+    return read(text)
+
+
+def _unreadable(error: UnreadableFileError) -> Result:
+    seen = (Expectation("Contents", "a pipeline", "something else", met=False),)
+    return Result(Status.FAILED, f"{BUILD} cannot be used: {error}.", seen, "Correct the file in a pull request.")
+
+
+@check(deadline=20)
+def file_fits(context: StepContext) -> Result:
+    """Check whether the file on the default branch has the starter's tasks, in their order, and set as there."""
+    try:
+        found = _file(context)
+    except UnreadableFileError as error:
+        return _unreadable(error)
+    expected = read(starter_files(context.names)[BUILD].content.decode())
+    seen = compare(found, expected)
+    more = len(found.tasks) - len(expected.tasks)
+    return judge(
+        seen,
+        passed=f"{BUILD} has the lab's {len(expected.tasks)} tasks{f', and {more} of yours' if more > 0 else ''}.",
+        failed=f"{BUILD} differs from the lab's file.",
+        next_action=f"Compare it with the text of this step, and correct {BUILD} in a pull request.",
+    )
+
+
+# The pipeline
+
+
+def _permissions(context: StepContext, pipeline: Pipeline) -> list[PipelinePermission]:
+    """Return what the pipeline must be permitted to use, of what exists."""
+    place = organization(context)
+    found: list[tuple[str, str, str]] = []
+    connection = service_connection.lab_connection(context)
+    if (known := connection.find(context.reads)) is not None:
+        found.append((ENDPOINT, known.id, connection.name))
+    project, group = context.names.devops_project, context.names.values()["variable_group"]
+    if (offered := place.variable_group(project, group)) is not None:
+        found.append((VARIABLE_GROUP, str(offered.id), group))
+    if (queue := place.queue(project, HOSTED)) is not None:
+        found.append((QUEUE, str(queue), HOSTED))
+    return [
+        PipelinePermission(context, place.organization, kind, identity, name, pipeline.id)
+        for kind, identity, name in found
+    ]
+
+
+@check(deadline=30)
+def pipeline_exists(context: StepContext) -> Result:
+    """Check whether the pipeline exists, uses the file on the default branch, and may use what the file names."""
+    pipeline = lab_pipeline(context)
+    result = ownership.check(pipeline)
+    found = pipeline.find(context.reads)
+    if result.status is not Status.PASSED or found is None:
+        return result
+    seen = list(result.expectations)
+    for each in _permissions(context, found):
+        permitted = each.find(context.reads) is not None
+        seen.append(Expectation(f"May use {each.called}", "yes", "yes" if permitted else "not yet", permitted))
+    return judge(
+        seen,
+        passed=f"The pipeline {pipeline.name} exists, and its runs do not wait for permission.",
+        failed=f"The pipeline {pipeline.name} exists, but its next run will wait for permission.",
+        next_action="To permit it in advance, <solve>.",
+    )
+
+
+def _plan(context: StepContext) -> Sequence[Change]:
+    pipeline = lab_pipeline(context)
+    changes = list(ownership.plan(pipeline))
+    try:
+        found = pipeline.find(context.reads)
+        if found is not None:
+            return [*changes, *(change for each in _permissions(context, found) for change in ownership.plan(each))]
+    except NotFoundError:
+        return changes
+    names = context.names.values()
+    wanted = (names["service_connection"], names["variable_group"], HOSTED)
+    return [
+        *changes,
+        *(
+            Change("create", PipelinePermission.kind, f"for {pipeline.name} to use {each}", pipeline.where)
+            for each in wanted
+        ),
+    ]
+
+
+@solve(plan=_plan)
+def create_pipeline(context: StepContext) -> None:
+    """Create the pipeline, and permit it in advance to use the connection, the variable group and the agent queue.
+
+    Raises:
+        AccessDeniedError: The account may not create pipelines, or not give the permissions.
+        ConflictError: There is a pipeline of this name that does not fit.
+        NotFoundError: The repository does not exist, or is empty.
+    """
+    found = ownership.solve(lab_pipeline(context))
+    for each in _permissions(context, found):
+        ownership.solve(each)
+
+
+def _made(context: StepContext) -> list[BuildPipeline]:
+    known = in_project.noted(context, BuildPipeline.kind)
+    return [BuildPipeline(context, place, name, BUILD, project) for place, project, name in known]
+
+
+def _given(context: StepContext) -> list[PipelinePermission]:
+    found = []
+    for resource in context.ledger.made_by(context.target, PipelinePermission.kind):
+        _, place, _, project, _, kind, identity, pipeline = resource.split("/", 7)
+        found.append(PipelinePermission(context, place, kind, identity, identity, int(pipeline), project))
+    return found
+
+
+def _ours(context: StepContext) -> list[Resource[Any]]:
+    """Return what this step created, the permissions first: a pipeline takes its own along."""
+    return [*_given(context), *_made(context)]
+
+
+def _marked(context: StepContext) -> Sequence[Marked]:
+    if not context.profile.choices.devops_organization:
+        return ()
+    return ownership.marked(lab_pipeline(context))
+
+
+@undo(
+    plan=lambda context: [change for each in _ours(context) for change in ownership.plan_undo(each)],
+    marked=_marked,
+)
+def delete_pipeline(context: StepContext) -> None:
+    """Withdraw the permissions, and delete the pipeline with its runs."""
+    ownership.undo_all(_ours(context))
+
+
+# The trigger
+
+
+@check(deadline=20)
+def merge_starts_it(context: StepContext) -> Result:
+    """Check whether a change of the default branch starts a run: by the file, and by the pipeline's settings."""
+    branch = seeded_repository(context).default_branch
+    try:
+        found = _file(context)
+    except UnreadableFileError as error:
+        return _unreadable(error)
+    pipeline = lab_pipeline(context).find(context.reads)
+    if pipeline is None:
+        raise NotFoundError(
+            f"There is no pipeline {context.names.pipeline}.", "<first build-pipeline/create-the-pipeline>."
+        )
+    starts, enabled = found.starts_for(branch), pipeline.state == "enabled"
+    return judge(
+        (
+            Expectation(f"A push to {branch}", "starts a run", "starts a run" if starts else "starts none", starts),
+            Expectation(
+                "Triggers in the pipeline's settings",
+                "none",
+                "override the file" if pipeline.own_triggers else "none",
+                not pipeline.own_triggers,
+            ),
+            Expectation("Pipeline", "enabled", pipeline.state, enabled),
+        ),
+        passed=f"A completed pull request into {branch} starts {pipeline.name}.",
+        failed=f"A completed pull request into {branch} does not start {pipeline.name}.",
+        next_action=f"Write {branch} below trigger in {BUILD}, in a pull request."
+        if not starts
+        else f"Open Pipelines, {pipeline.name}, Edit, and correct Triggers and Settings there.",
+    )
