@@ -514,11 +514,36 @@ def test_variables_beside_an_extended_template_with_variables_are_refused() -> N
 
 
 def test_an_expansion_that_explodes_is_refused() -> None:
-    loops = "".join(f"{'  ' * at}- ${{{{ each x{at} in parameters.l }}}}:\n" for at in range(12))
+    word = "x" * 20_000
+    loops = "".join(f"{'  ' * at}- ${{{{ each x{at} in parameters.l }}}}:\n" for at in range(4))
     declared = f"parameters:\n- {{name: l, type: object, default: [{', '.join('abcdefghij')}]}}\n"
-    text = f"{declared}steps:\n{loops}{'  ' * 12}- script: x\n"
+    text = f"{declared}steps:\n{loops}{'  ' * 4}- script: {word}\n"
 
     assert "Maximum object size exceeded" in refusal(text)
+
+
+def test_templates_that_nest_their_parameters_too_deeply_are_refused() -> None:
+    deeper = "{a: " * 80 + "'${{ parameters.x }}'" + "}" * 80
+    files = {
+        f"{at}.yml": f"parameters: {{x: ''}}\nsteps:\n- template: {at + 1}.yml\n  parameters: {{x: {deeper}}}\n"
+        for at in range(18)
+    } | {"18.yml": "parameters: {x: ''}\nsteps:\n- script: ${{ convertToJson(parameters.x) }}\n"}
+
+    assert "nested too deeply" in refusal("steps:\n- template: 0.yml\n", files)
+
+
+def test_names_of_dependencies_are_spelled_as_they_are_declared() -> None:
+    text = "stages:\n- stage: A\n  jobs: [{job: One}, {job: Two, dependsOn: [ONE, one]}]\n"
+    plan = compiled(text + "- stage: B\n  dependsOn: a\n  jobs: [{job: Three}]\n")
+
+    assert plan.stages[1].depends_on == ("A",)
+    assert plan.stages[0].jobs[1].depends_on == ("One",)
+
+
+def test_an_environment_whose_name_is_not_known_is_refused() -> None:
+    text = "jobs:\n- deployment: D\n  environment: $(e)\n  strategy: {runOnce: {deploy: {steps: []}}}\n"
+
+    assert "(Line: 3, Col: 16): Job D: Environment $(e) could not be found" in refusal(text)
 
 
 def test_more_than_a_hundred_files_are_refused() -> None:

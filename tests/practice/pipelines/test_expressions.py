@@ -211,6 +211,20 @@ def test_what_cannot_be_evaluated_says_why(text: str, problem: str) -> None:
     assert problem in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "replace(variables.long, 'x', variables.long)",
+        "join(variables.long, split(variables.long, 'x'))",
+        "split(format('{0}{0}{0}', variables.long), 'x')",
+        f"format('{'{0}' * 200}', variables.long)",
+    ],
+)
+def test_a_result_that_is_too_large_is_refused_before_it_is_made(text: str) -> None:
+    with pytest.raises(ExpressionError, match="Maximum object size exceeded"):
+        evaluate(text, {"variables": {"long": "x" * 100_000}})
+
+
 def test_an_expanded_expression_has_values_for_names_and_results_for_functions_that_are_not_logical() -> None:
     found = outcome(
         "and(not(lower('X')), eq(variables['Build.Reason'], 'PullRequest'), or(variables.x, variables.y))", CONTEXTS

@@ -41,6 +41,7 @@ def schema() -> types.ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_real_pipelines_are_expanded_and_fit_the_schema_or_are_refused_by_name(schema: types.ModuleType) -> None:
     expanded, refused = [], []
     for file in sorted(REAL.iterdir()):

@@ -13,13 +13,13 @@ from hol_wizard.practice.pipelines.compile.context import Context, Files
 from hol_wizard.practice.pipelines.compile.expansion import Expander, Scope
 from hol_wizard.practice.pipelines.compile.files import FileTrees
 from hol_wizard.practice.pipelines.compile.final_yaml import final_yaml
-from hol_wizard.practice.pipelines.compile.nodes import node_of, plain
+from hol_wizard.practice.pipelines.compile.nodes import node_of, plain, refuse
 from hol_wizard.practice.pipelines.compile.parameters import declarations
 from hol_wizard.practice.pipelines.compile.problems import Findings
 from hol_wizard.practice.pipelines.compile.resources import repositories
 from hol_wizard.practice.pipelines.compile.stages import PlanMaker
 from hol_wizard.practice.pipelines.compile.templates import TemplateWalker
-from hol_wizard.practice.pipelines.plan import Plan
+from hol_wizard.practice.pipelines.plan import Plan, Position
 
 __all__ = ["Context", "Files", "compile_pipeline"]
 
@@ -35,7 +35,14 @@ def compile_pipeline(files: Files, path: str, context: Context | None = None) ->
     Raises:
         PipelineError: The pipeline is not valid, or has something that the practice agent does not know.
     """
-    context = context or Context()
+    try:
+        return _compiled(files, path, context or Context())
+    except RecursionError as error:
+        # Templates that wrap their parameters can nest deeper than any one file.
+        raise refuse(Position("/" + path.lstrip("/"), 1, 1), "The expanded pipeline is nested too deeply.") from error
+
+
+def _compiled(files: Files, path: str, context: Context) -> Plan:
     trees = FileTrees(files)
     root = trees.root(path)
     trees.repositories.update({each.alias.lower(): each for each in repositories(root.get_node("resources"))})

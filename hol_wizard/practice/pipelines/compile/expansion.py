@@ -80,7 +80,7 @@ class Expander:
             return self.scalar(node, scope)
         if isinstance(node, SequenceNode) or (only_directives(node) and self._gives_list(node)):
             items = tuple(self.expand(each, inner) for each, inner in self.items(node, scope))
-            return self._counted(SequenceNode(items, node.place, True))
+            return SequenceNode(items, node.place, True)
         if only_directives(node) and (found := self._scalar_branch(node, scope)) is not None:
             return found
         return self.mapping(
@@ -94,9 +94,7 @@ class Expander:
             if key.text.lower() in seen:
                 raise refuse(key.place, f"'{key.text}' is already defined.")
             seen[key.text.lower()] = (key, each)
-        node = MappingNode(tuple(seen.values()), place, True)
-        self._counted(node)
-        return node
+        return MappingNode(tuple(seen.values()), place, True)
 
     def scalar(self, node: ScalarNode, scope: Scope) -> Node:
         """Return the value of a text; a text that is one expression can be anything."""
@@ -232,9 +230,11 @@ class Expander:
             return
         if isinstance(collection, Mapping):
             for key, each in list(collection.items()):
+                self._grow(_NODE_SIZE, place)
                 yield scope.with_loop(directive.variable, {"key": key, "value": each})
         elif isinstance(collection, Sequence) and not isinstance(collection, str):
             for each in collection:
+                self._grow(_NODE_SIZE, place)
                 yield scope.with_loop(directive.variable, each)
         else:
             raise refuse(place, f"Expected a list or a mapping: '{directive.expression}'.")
@@ -263,10 +263,23 @@ class Expander:
         return chosen
 
     def _counted(self, node: Node) -> Node:
-        self._size += _NODE_SIZE + (len(node.text) if isinstance(node, ScalarNode) else len(node) * _NODE_SIZE)
-        if self._size > MAX_SIZE:
-            raise refuse(node.place, "Maximum object size exceeded: the expanded pipeline is larger than 10 MB.")
+        self._grow(_size(node), node.place)
         return node
+
+    def _grow(self, size: int, place: Position) -> None:
+        """Bound the expanded text, and with it the rounds of loops, also of those that give nothing."""
+        self._size += size
+        if self._size > MAX_SIZE:
+            raise refuse(place, "Maximum object size exceeded: the expanded pipeline is larger than 10 MB.")
+
+
+def _size(node: Node) -> int:
+    """Return about how many characters a tree has."""
+    if isinstance(node, ScalarNode):
+        return _NODE_SIZE + len(node.text)
+    if isinstance(node, SequenceNode):
+        return _NODE_SIZE + sum(map(_size, node.items))
+    return _NODE_SIZE + sum(_size(key) + _size(each) for key, each in node.entries)
 
 
 def check_syntax(node: Node, loops: frozenset[str] = frozenset()) -> None:

@@ -13,7 +13,7 @@ from hol_wizard.practice.pipelines import tasks
 from hol_wizard.practice.pipelines.compile.pools import HOSTED, check_image
 from hol_wizard.practice.pipelines.compile.problems import Findings
 from hol_wizard.practice.pipelines.compile.steps import CHECKOUT, DOWNLOAD
-from hol_wizard.practice.pipelines.compile.variables import KnownVariables
+from hol_wizard.practice.pipelines.compile.variables import KnownVariables, has_macro
 from hol_wizard.practice.pipelines.plan import (
     Job,
     Plan,
@@ -46,6 +46,11 @@ class Uses:
         yield from _groups(job.variables, job.name)
         if job.environment is not None:
             name = known.resolve(job.environment.name)
+            if has_macro(name):
+                self.findings.problem(
+                    job.environment.place,
+                    f"Job {job.name}: Environment {name} could not be found: its name must be known before the run.",
+                )
             yield ProtectedUse(ProtectedKind.ENVIRONMENT, name, job.environment.place, job.name)
         for pool in (job.pool, *(hook.pool for hook in job.hooks if hook.pool is not None)):
             yield from self._of_pool(pool, known, job)

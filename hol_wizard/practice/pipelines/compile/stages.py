@@ -5,7 +5,7 @@ Source: https://learn.microsoft.com/azure/devops/pipelines/yaml-schema/pipeline 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hol_wizard.practice.pipelines.compile.context import Context
@@ -63,7 +63,8 @@ class PlanMaker:
         with self.findings.gather():
             fields.end()
         self._check_names(stages)
-        stages = tuple(self._with_uses(each, plan) for each in stages)
+        named = {each.name.lower(): each.name for each in stages}
+        stages = tuple(self._with_uses(each, plan, named) for each in stages)
         self.findings.check()
         return replace(plan, stages=stages, notes=tuple(self.findings.notes))
 
@@ -213,11 +214,15 @@ class PlanMaker:
             first = seen[next(iter(open_parts))]
             self.findings.problem(first.place, f"{what.capitalize()} {first.name} depends on itself, over others.")
 
-    def _with_uses(self, stage: Stage, plan: Plan) -> Stage:
-        by_name = {each.name.lower(): each.name for each in stage.jobs}
-        jobs = tuple(
-            replace(each, depends_on=tuple(by_name.get(other.lower(), other) for other in each.depends_on))
-            for each in stage.jobs
-        )
+    def _with_uses(self, stage: Stage, plan: Plan, stages: Mapping[str, str]) -> Stage:
+        """Return a stage with what it uses, and with dependencies spelled as they are declared."""
+        named = {each.name.lower(): each.name for each in stage.jobs}
+        jobs = tuple(replace(each, depends_on=_spelled(each.depends_on, named)) for each in stage.jobs)
         uses = Uses(plan, self.context.machine, self.findings)
-        return replace(stage, jobs=jobs, protected=uses.of_stage(stage))
+        depends_on = _spelled(stage.depends_on, stages)
+        return replace(stage, jobs=jobs, depends_on=depends_on, protected=uses.of_stage(stage))
+
+
+def _spelled(names: Sequence[str], declared: Mapping[str, str]) -> tuple[str, ...]:
+    """Return names as they are declared, each once."""
+    return tuple(dict.fromkeys(declared.get(each.lower(), each) for each in names))

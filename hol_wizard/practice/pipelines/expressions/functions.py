@@ -31,6 +31,7 @@ MANY = 255
 """Greatest number of arguments of functions that take any number."""
 MAX_RESULT = 10_000_000
 """Characters of a result; the service limits the memory of an expanded template to 10 MB."""
+_ELEMENT_SIZE = 50
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(\d+)(?::((?:[^{}]|\{\{|\}\})*))?\}|[{}]")
 _DATE_PARTS = re.compile(r"('[^']*'|([A-Za-z])\2*|.)", re.DOTALL)
 _DATE_FORMATS = {"yyyy": "%Y", "yy": "%y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
@@ -59,18 +60,24 @@ def _coalesce(arguments: Arguments) -> Value:
 def _join(arguments: Arguments) -> str:
     separator, collection = to_text(arguments[0]) or "", arguments[1]
     if isinstance(collection, Sequence) and not isinstance(collection, str):
-        return _bounded(separator.join(to_text(each) or "" for each in collection))
+        texts = [to_text(each) or "" for each in collection]
+        _check_size(sum(map(len, texts)) + len(separator) * len(texts))
+        return separator.join(texts)
     return to_text(collection) or ""
 
 
 def _split(arguments: Arguments) -> list[str]:
     text, separators = text_of(arguments[0]), text_of(arguments[1])
+    _check_size(sum(text.count(each) for each in set(separators)) * _ELEMENT_SIZE)
     return re.split(f"[{re.escape(separators)}]", text) if separators else [text]
 
 
 def _replace(arguments: Arguments) -> str:
     text, old, new = (text_of(each) for each in arguments)
-    return _bounded(text.replace(old, new)) if old else text
+    if not old:
+        return text
+    _check_size(len(text) + text.count(old) * (len(new) - len(old)))
+    return text.replace(old, new)
 
 
 def _length(arguments: Arguments) -> Decimal:
@@ -83,8 +90,13 @@ def _length(arguments: Arguments) -> Decimal:
 
 
 def _format(arguments: Arguments) -> str:
-    template = text_of(arguments[0])
-    return _bounded("".join(_formatted(template, arguments)))
+    parts: list[str] = []
+    size = 0
+    for part in _formatted(text_of(arguments[0]), arguments):
+        size += len(part)
+        _check_size(size)
+        parts.append(part)
+    return "".join(parts)
 
 
 def _formatted(template: str, arguments: Arguments) -> Iterator[str]:
@@ -125,7 +137,9 @@ def _argument(value: Value, specifier: str | None) -> str:
 
 
 def _to_json(arguments: Arguments) -> str:
-    return _bounded(json.dumps(_plain(arguments[0]), indent=2, ensure_ascii=False))
+    text = json.dumps(_plain(arguments[0]), indent=2, ensure_ascii=False)
+    _check_size(len(text))
+    return text
 
 
 def _plain(value: Value) -> Any:
@@ -141,10 +155,9 @@ def _plain(value: Value) -> Any:
     return to_text(value)
 
 
-def _bounded(text: str) -> str:
-    if len(text) > MAX_RESULT:
+def _check_size(size: int) -> None:
+    if size > MAX_RESULT:
         raise ExpressionError("Maximum object size exceeded")
-    return text
 
 
 def _folded(arguments: Arguments) -> tuple[str, str]:
