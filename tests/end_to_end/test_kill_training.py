@@ -11,6 +11,7 @@ import pytest
 from hol_wizard.resources.training_run import TrainingRun
 from tests.end_to_end.conftest import Machine
 from tests.end_to_end.ground import Ground
+from tests.end_to_end.test_kill_infrastructure import left_over
 
 RUN = "train/run-the-training"
 STEPS = (RUN, "inference-code/add-a-unit-test")
@@ -43,6 +44,7 @@ def test_a_run_that_goes_on_is_found_after_a_kill_and_not_started_again(ground: 
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(submitted(ground)) == 1
     assert ground.run("teardown", "--yes").returncode == 0
+    assert left_over(ground.cloud) == []
 
 
 @pytest.mark.slow
@@ -55,5 +57,7 @@ def test_a_training_is_submitted_once_however_often_the_wizard_is_killed(ground:
             checked = ground.run("--check", *STEPS, "--format", "json")
             assert checked.returncode == 0, checked.stdout
             assert len(submitted(ground)) == before + 1
+        else:
+            assert left_over(ground.cloud) == []
         before = len(submitted(ground))
     assert [each for each in ground.ledger() if each["fact"] == "adopted" and each["kind"] == TrainingRun.kind] == []

@@ -28,6 +28,7 @@ from hol_wizard.services.secrets import Secret
 from tests.practice_cloud import PracticeCloud
 from tests.snapshots import Snapshots
 from tests.steps.attendee import DEFAULTS, Attendee, the_lab
+from tests.steps.author import review
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
@@ -38,6 +39,13 @@ APART = ("variable-group",)
 BUILT = [section.id for section in the_lab().sections if section.number <= LAST_SOLVED or section.id in APART]
 BEYOND = ("pull-request/create-the-pull-request",)
 """Steps of later sections that the attendee has done, with what they need."""
+LOOP = (
+    "scientist-setup/let-yourself-read-the-model-files@dev",
+    *("train", "inference-code", "build-container", "test-container"),
+    *("pull-request/commit-and-push", "pull-request/create-the-pull-request"),
+)
+"""What the attendee has done when another person approves the pull request."""
+COMPLETE = "pull-request/complete-the-pull-request"
 CHOICES = {
     "devops_organization": "practice",
     "devops_users": seed.STRANGER.name,
@@ -70,7 +78,7 @@ def undone() -> Iterator[Target]:
     seen = set()
     for target in select.find_targets(the_lab(), ()):
         step = target.step
-        solved = step.section in BUILT or target.key in BEYOND
+        solved = step.section in {*BUILT, "train"} or target.key in BEYOND
         if step.undo and not step.keep and solved and (step.section, step.id) not in seen:
             seen.add((step.section, step.id))
             yield target
@@ -90,30 +98,35 @@ class Ground:
     cloud: PracticeCloud
     keyring: dict[str, Secret]
     snapshots: Snapshots
-    beyond: bool = False
-    """Whether steps of later sections are done, too: a branch in a pull request is not deleted any more."""
+    name: str = "everything"
+    """`beyond`: the steps of `BEYOND` are done, too, and a branch in a pull request is not deleted any more;
+    `approved`: those of `LOOP` are, and another person has approved; `merged`: the pull request is completed."""
 
     def restore(self) -> None:
         """Have everything solved: by solving it the first time, from the snapshot later."""
         self.cloud.control.clear_faults()
         shutil.rmtree(self.attendee.root, ignore_errors=True)
         self.attendee.root.mkdir()
-        name = "everything-and-beyond" if self.beyond else "everything"
-        self.snapshots.prepare(name, self.cloud, self.attendee.root, lambda: self._solve(name))
+        self.snapshots.prepare(f"foreign-{self.name}", self.cloud, self.attendee.root, self._solve)
         self.keyring.clear()
-        self.keyring.update(KEPT[name])
+        self.keyring.update(KEPT[self.name])
 
-    def _solve(self, name: str) -> None:
+    def _solve(self) -> None:
         self.cloud.register_providers()
         self.cloud.control.settings(user=seed.ATTENDEE.name)
-        seen = self.attendee.solve(*BUILT, *(BEYOND if self.beyond else ()))
+        more = {"everything": (), "beyond": BEYOND}.get(self.name, LOOP)
+        seen = self.attendee.solve(*BUILT, *more)
         wanting = {
             key: result
             for key, result in seen.results.items()
             if result.status not in {Status.PASSED, Status.SKIPPED} and self.attendee.wizard().target(key).step.undo
         }
         assert not wanting
-        KEPT[name] = dict(self.keyring)
+        if more is LOOP:
+            review(self.cloud)
+        if self.name == "merged":
+            assert self.attendee.solve(COMPLETE).results[COMPLETE].passed
+        KEPT[self.name] = dict(self.keyring)
 
     def deletions(self, key: str) -> set[str]:
         """Return the resources of a step that stand, as a plan names them."""
@@ -123,6 +136,16 @@ class Ground:
     def requests(self, since: int) -> set[tuple[str, str]]:
         """Return the services that were asked from this place of the log on, and how."""
         return {(str(each["service"]), str(each["method"])) for each in self.cloud.exchanges(since)}
+
+
+def situation(key: str) -> str:
+    """Return the name of the situation in which a step is looked at."""
+    section = key.partition("/")[0]
+    if key == COMPLETE:
+        return "merged"
+    if key in BEYOND:
+        return "beyond"
+    return "everything" if section in BUILT else "approved"
 
 
 KEPT: dict[str, dict[str, Secret]] = {}
@@ -148,8 +171,12 @@ def ground(
     newcomer.root = newcomer.root / "attendee"
     newcomer.defaults = {**DEFAULTS, **CHOICES}
     callspec = getattr(request.node, "callspec", None)
-    beyond = callspec is not None and callspec.params.get("key") in BEYOND
-    made = Ground(newcomer, practice_cloud, keyring, snapshots, beyond)
+    name = situation(str(callspec.params.get("key"))) if callspec is not None else "everything"
+    if name in {"approved", "merged"}:
+        request.getfixturevalue("runtime")
+        # The engine of this machine is not a service of the cloud.
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{newcomer.root / 'no.sock'}")
+    made = Ground(newcomer, practice_cloud, keyring, snapshots, name)
     made.restore()
     return made
 
@@ -159,7 +186,6 @@ def test_busy_is_every_status_that_is_tried() -> None:
 
 
 ELSEWHERE = {
-    "train": "a run needs the runtime of a practice cluster: tests/steps/test_train.py and the contract of ownership",
     "inference-code": "a text in the clone: no service is asked",
     "build-container": "an image of the engine on this machine, and texts in the clone: no service is asked",
     "test-container": "an image of the engine on this machine, and results in the clone: no service is asked",
@@ -173,7 +199,7 @@ def test_every_step_that_can_be_undone_is_known_here() -> None:
         step.section
         for section in the_lab().sections
         for step in section.steps
-        if step.undo and step.section not in {*BUILT, *ELSEWHERE} and f"{step.section}/{step.id}" not in BEYOND
+        if step.undo and step.section not in {*BUILT, "train", *ELSEWHERE} and f"{step.section}/{step.id}" not in BEYOND
     }
     assert not left_out
 
