@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -14,11 +15,13 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.directory import assertions, objects
 from hol_wizard.practice.directory.records import ApplicationRecords, ServicePrincipalRecords
+from hol_wizard.practice.entra.service import Entra
 from hol_wizard.practice.entra.tokens import Tokens
 from hol_wizard.practice.kernel.clock import Clock
+from hol_wizard.practice.kernel.service import Request, Response
 from hol_wizard.practice.kernel.store import Store
 from hol_wizard.practice.kernel.world import World
-from tests.practice.conftest import GRAPH, Arm, provider, user_token
+from tests.practice.conftest import GRAPH, MANAGEMENT, Arm, provider, user_token
 from tests.practice.test_assertions import EXCHANGE, graph
 from tests.practice_cloud import PracticeCloud
 
@@ -143,6 +146,24 @@ def test_azure_devops_signs_in_as_whoever_trusts_it(sign_ins: SignIns) -> None:
         assert sign_ins.refusal(client, sign_ins.token(subject="/other")) == "AADSTS700213"
         assert sign_ins.refusal(client, sign_ins.token(issuer="https://vstoken.dev.azure.com/1")) == "AADSTS700211"
         assert sign_ins.refusal(client, sign_ins.token(audience="api://other")) == "AADSTS700212"
+
+
+def test_an_assertion_buys_an_access_token_of_the_identity(sign_ins: SignIns) -> None:
+    """As `az login --federated-token` asks for it."""
+    world, path = sign_ins.world, f"/{seed.TENANT}/oauth2/v2.0/token"
+    world.addresses["active_directory"] = base = "https://127.0.0.1:1"
+    route, match, _ = Entra(world).router.find("POST", path)
+    assert route is not None
+    client = sign_ins.identity["properties"]["client"]
+    form = {"grant_type": "client_credentials", "client_id": client, "scope": MANAGEMENT}
+    form |= {"client_assertion_type": assertions.KIND, "client_assertion": sign_ins.token()}
+    with world.store.transaction():
+        response = route.handler(Request("POST", path, {}, {}, urlencode(form).encode(), base, match=match))
+        assert isinstance(response, Response)
+        assert isinstance(response.body, dict)
+        token = world.part(Tokens).find(response.body["access_token"], "access")
+    assert token is not None
+    assert token["principal"] == sign_ins.identity["properties"]["principal"]
 
 
 def test_an_assertion_that_azure_devops_did_not_issue_proves_nothing(sign_ins: SignIns) -> None:

@@ -102,6 +102,11 @@ def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
         default=None,
         help="whether everybody may register applications",
     )
+    settings.add_argument(
+        "--federation",
+        choices=("allowed", "disabled", "constrained"),
+        help="sign-ins without a secret: allowed, disabled for applications, or constrained for Azure DevOps",
+    )
     environment = command("env", "Print what a shell needs to use the practice cloud under the services' real names.")
     environment.add_argument("--shell", choices=shell.SHELLS, help="its language (default: that of your shell)")
     environment.add_argument("--unset", action="store_true", help="print what puts the shell back as it was")
