@@ -35,6 +35,7 @@ from hol_wizard.practice.pipelines.plan import Position
 MAX_SIZE = 10_000_000
 """Characters of the expanded text; the service limits its memory likewise."""
 _NODE_SIZE = 20
+_ROUND_SIZE = 200
 
 
 @dataclass(slots=True)
@@ -230,11 +231,11 @@ class Expander:
             return
         if isinstance(collection, Mapping):
             for key, each in list(collection.items()):
-                self._grow(_NODE_SIZE, place)
+                self._grow(_ROUND_SIZE, place)
                 yield scope.with_loop(directive.variable, {"key": key, "value": each})
         elif isinstance(collection, Sequence) and not isinstance(collection, str):
             for each in collection:
-                self._grow(_NODE_SIZE, place)
+                self._grow(_ROUND_SIZE, place)
                 yield scope.with_loop(directive.variable, each)
         else:
             raise refuse(place, f"Expected a list or a mapping: '{directive.expression}'.")
