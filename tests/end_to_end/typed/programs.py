@@ -18,6 +18,8 @@ from tests.end_to_end.typed import databricks_cli
 ROOT = Path(__file__).parents[3]
 CACHE = Path.home() / ".cache" / "hol-wizard-tests"
 """Read before a test's fixtures take the home away."""
+PAUSES = Path(__file__).with_name("pauses")
+"""Folder of what shortens the pauses of the Azure CLI."""
 EXTENSION = "azure-devops"
 OF_THE_EXTENSION = ("setuptools<81", "distro", "keyring~=17.1.1")
 """What it imports without saying so, and what it installs at the first use."""
@@ -72,7 +74,7 @@ def _install_devops(cli: AzureCli, folder: Path) -> None:
 def put_on_path(folder: Path, cli: AzureCli) -> None:
     """Make a folder with the documents' programs, to be put in front of the others."""
     folder.mkdir()
-    (folder / "az").symlink_to(cli.program)
+    _wrapper(folder / "az", "env", f"PYTHONPATH={PAUSES}", str(cli.program))
     _wrapper(folder / "hol-wizard", *anywhere.words("hol_wizard"))
     if shutil.which("databricks") is None:
         _wrapper(folder / "databricks", "env", f"PYTHONPATH={ROOT}", sys.executable, str(databricks_cli.__file__))
