@@ -131,3 +131,11 @@ async def test_attachments_and_artifacts(bench: Bench) -> None:
     ]
     assert (bench.host.published[1, "drop"].folder / "s.md").read_text() == "# Hi\n"
     assert bench.host.published[1, "drop"].kind == "Container"
+
+
+async def test_a_program_that_has_ended_its_step_is_stopped(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hol_wizard.practice.pipelines.agent.context._AFTER_DONE", 0.01)
+    text = "echo '##vso[task.complete result=SucceededWithIssues;done=true]Enough'; sleep 60; echo never"
+    await bench.do(script(text, display_name="Say"))
+    assert bench.steps()["Say"] == "succeededWithIssues"
+    assert "never" not in bench.log("Say")

@@ -152,7 +152,8 @@ class CommandEffects:
         if result is None:
             raise CommandError("Command doesn't have valid result value.")
         context.merge(result)
-        context.finished = context.finished or command.flag("done")
+        if command.flag("done"):
+            context.done.set()
         if command.text:
             context.kernel.change(currentOperation=context.job.masker.mask(command.text))
 

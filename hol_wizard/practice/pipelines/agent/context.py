@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hol_wizard import variables as process_variables
 from hol_wizard.practice.kernel.jobs import Step as KernelStep
@@ -24,6 +25,9 @@ from hol_wizard.practice.pipelines.agent.step_log import StepLog
 from hol_wizard.practice.pipelines.agent.variables import Variables
 from hol_wizard.practice.pipelines.agent.workspace import Workspace
 from hol_wizard.practice.pipelines.host import Clone, Host, RunKey, Value
+
+_AFTER_DONE = 5.0
+"""Seconds that a program may still run after it has ended its step (ExecutionContext.cs, `ForceTaskComplete`)."""
 
 
 class TaskError(Exception):
@@ -95,8 +99,8 @@ class StepContext:
     """When the step times out, by the monotonic clock."""
     command_result: Result | None = None
     """What logging commands have made of the result."""
-    finished: bool = False
-    """Whether `task.complete` with `done` has ended the step."""
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when `task.complete` with `done` ends the step."""
     handle: Callable[[StepContext, str], bool] = lambda context, line: False
     """Carries out a logging command in a line; returns whether there was one."""
 
@@ -177,8 +181,8 @@ class StepContext:
                 error_line(text)
             take(text)
 
-        try:
-            code = await self.job.work.program(
+        running = asyncio.ensure_future(
+            self.job.work.program(
                 program,
                 self.kernel,
                 line=lambda text: take(text),
@@ -186,11 +190,27 @@ class StepContext:
                 seconds=self.seconds_left(),
                 even_canceled=self.even_canceled,
             )
+        )
+        try:
+            return await self._unless_done(running)
         except OSError as error:
             raise TaskError(f"{command[0]}: {error.strerror or error}") from error
         finally:
             self.log.flush()
-        return code
+
+    async def _unless_done(self, running: asyncio.Future[int]) -> int:
+        """Return a program's exit code; 0 for one that is stopped because it has ended its step by a command."""
+        told: asyncio.Future[Any] = asyncio.ensure_future(self.done.wait())
+        try:
+            await asyncio.wait([running, told], return_when=asyncio.FIRST_COMPLETED)
+            if not running.done():
+                await asyncio.wait([running], timeout=_AFTER_DONE)
+            return await running if running.done() else 0
+        finally:
+            told.cancel()
+            if not running.done():
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
 
     def seconds_left(self) -> float | None:
         """Return how long the step may still take; None for as long as the job.

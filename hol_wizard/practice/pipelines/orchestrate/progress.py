@@ -18,7 +18,7 @@ from hol_wizard.practice.pipelines import expressions
 from hol_wizard.practice.pipelines.agent.variables import expanded
 from hol_wizard.practice.pipelines.expressions import ExpressionError, Function
 from hol_wizard.practice.pipelines.expressions.places import runtime_expression
-from hol_wizard.practice.pipelines.host import Deployment, Host
+from hol_wizard.practice.pipelines.host import Deployment, Host, HostError
 from hol_wizard.practice.pipelines.orchestrate import conditions, contexts, legs
 from hol_wizard.practice.pipelines.orchestrate.approvals import Status
 from hol_wizard.practice.pipelines.orchestrate.checkpoints import Checkpoints, Passage, missing_text
@@ -65,6 +65,14 @@ class Progress:
     def _stage(self, plan: Stage) -> bool:
         """Advance a stage, and return whether it has changed."""
         stage = named(self._run["stages"], plan.name)
+        try:
+            return self._advanced(stage, plan)
+        except HostError as error:
+            # The project of the run was deleted, for example.
+            self._end_stage(stage, Result.FAILED, str(error))
+            return True
+
+    def _advanced(self, stage: Document, plan: Stage) -> bool:
         if stage["state"] == Phase.PENDING:
             return self._consider(stage, plan)
         if stage["state"] == Phase.WAITING:
