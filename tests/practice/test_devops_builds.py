@@ -379,3 +379,73 @@ def test_a_commit_has_the_status_of_its_build_and_those_of_tools(ground: Ground)
     ]
     missing = f"/git/repositories/{repository['id']}/commits/{'1' * 40}/statuses"
     assert ground.project.error("GET", missing)[0] == 404
+
+
+TWO_STAGES = """\
+trigger: none
+stages:
+- stage: Build
+  jobs:
+  - job: Good
+    steps:
+    - bash: echo good
+  - job: Sometimes
+    steps:
+    - bash: test -e "$MARK"
+      displayName: Try
+      env: {MARK: $(mark)}
+- stage: Deploy
+  jobs:
+  - job: Last
+    steps:
+    - bash: echo deployed
+"""
+
+
+def test_a_failed_stage_runs_again_with_what_depends_on_it(ground: Ground, tmp_path: Path) -> None:
+    kept = ground.project.get("/build/definitions/1")
+    mark = tmp_path / "mark"
+    variables = {"mark": {"value": str(mark)}}
+    assert ground.project.ask("PUT", "/build/definitions/1", {**kept, "variables": variables}).status_code == 200
+    ground.push(TWO_STAGES)
+    number = ground.run()["id"]
+    first = {(each["type"], each["name"]): each for each in ground.timeline(number)}
+    assert (first["Stage", "Build"]["result"], first["Stage", "Deploy"]["result"]) == ("failed", "skipped")
+    mark.touch()
+    retried = ground.project.ask("PATCH", f"/build/builds/{number}/stages/Build", {"state": "retry"})
+    assert retried.status_code == 200, retried.text
+    assert ground.wait(number)["result"] == "succeeded"
+    second = {(each["type"], each["name"]): each for each in ground.timeline(number)}
+    assert second["Stage", "Deploy"]["result"] == "succeeded"
+    assert second["Job", "Good"]["id"] == first["Job", "Good"]["id"]
+    assert second["Job", "Sometimes"]["id"] != first["Job", "Sometimes"]["id"]
+    stage = second["Stage", "Build"]
+    assert stage["attempt"] == 2
+    (previous,) = stage["previousAttempts"]
+    earlier = ground.project.get(f"/build/builds/{number}/timeline/{previous['timelineId']}")["records"]
+    assert "failed" in {each["result"] for each in earlier if each["name"] == "Try"}
+    failed = next(each for each in earlier if each["name"] == "Try")
+    assert ground.project.ask("GET", f"/build/builds/{number}/logs/{failed['log']['id']}").status_code == 200
+    ground.cloud.wrong_on_purpose("PATCH .*/stages/")
+    path = f"/build/builds/{number}/stages"
+    assert ground.project.error("PATCH", f"{path}/Build", {"state": "retry"}) == (400, "InvalidStageStateException")
+    assert ground.project.error("PATCH", f"{path}/Other", {"state": "retry"}) == (404, "StageNotFoundException")
+    again = {"state": "retry", "forceRetryAllJobs": True}
+    assert ground.project.ask("PATCH", f"{path}/Build", again).status_code == 200
+    assert ground.wait(number)["result"] == "succeeded"
+    assert ground.record(number, "Good")["id"] != first["Phase", "Good"]["id"]
+
+
+def test_a_stage_is_canceled_and_the_others_go_on(ground: Ground) -> None:
+    ground.push(
+        "trigger: none\nstages:\n- stage: Long\n  jobs:\n  - job: A\n    steps:\n"
+        "    - bash: while [ ! -e go ]; do sleep 0.05; done\n"
+        "- stage: After\n  condition: always()\n  jobs:\n  - job: B\n    steps:\n    - bash: echo after\n"
+    )
+    number = ground.queue()["id"]
+    ground.wait(number, "inProgress")
+    canceled = ground.project.ask("PATCH", f"/build/builds/{number}/stages/Long", {"state": "cancel"})
+    assert canceled.status_code == 200, canceled.text
+    assert ground.wait(number)["result"] == "canceled"
+    stages = {each["name"]: each["result"] for each in ground.timeline(number) if each["type"] == "Stage"}
+    assert stages == {"Long": "canceled", "After": "succeeded"}

@@ -228,6 +228,17 @@ def test_properties_of_a_definition_are_patched(project: Project) -> None:
     assert removed.json()["count"] == 0
 
 
+def test_the_schema_has_the_tasks_that_the_practice_agent_knows(project: Project) -> None:
+    jsonschema: Any = pytest.importorskip("jsonschema")
+    schema = project.devops.ask("GET", "/distributedtask/yamlschema").json()
+    jsonschema.Draft7Validator.check_schema(schema)
+    good = {"trigger": "none", "steps": [{"task": "Bash@3", "inputs": {"targetType": "inline"}}, {"script": "true"}]}
+    assert jsonschema.Draft7Validator(schema).is_valid(good)
+    wrongs: tuple[dict[str, Any], ...] = ({"stepz": []}, {"steps": [{"task": "NoSuchTask@9"}]})
+    for wrong in wrongs:
+        assert not jsonschema.Draft7Validator(schema).is_valid(wrong)
+
+
 def test_folders_take_their_pipelines_along(practice_cloud: PracticeCloud, project: Project) -> None:
     made = project.ask("PUT", "/build/folders", {"description": "of the lab"}, path="\\lab")
     assert made.json()["path"] == "\\lab"

@@ -158,6 +158,9 @@ def test_a_run_waits_for_permissions_and_then_reads_the_vault_as_the_connection(
     assert "the model is *** of [***]" in said
     assert not any(value in said for value in NAMES.values())
     assert "Bearer" in protected.log(number, "Sign in")
+    history = f"/serviceendpoint/{protected.connection}/executionhistory"
+    uses = ground.project.get(history)["value"]
+    assert {each["data"]["owner"]["id"] for each in uses} == {number}
 
 
 def test_a_secret_that_is_gone_fails_the_job_with_the_vaults_words(protected: Protected) -> None:

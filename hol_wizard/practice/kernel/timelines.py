@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,28 @@ class Timelines:
                 ran = record["state"] == State.RUNNING
                 how = {"result": result, "finished": self._world.clock.now()} if ran else {"result": Result.SKIPPED}
                 self._put({**record, "state": State.COMPLETED, **how})
+
+    def move(self, timeline: str, records: Collection[str], target: str) -> None:
+        """Move records with their logs to another timeline; nobody learns of it as a change of the first one.
+
+        Args:
+            timeline: Its ID.
+            records: IDs of the records.
+            target: ID of the other timeline, which is created if it does not exist.
+        """
+        for record in self.records(timeline):
+            if record["id"] in records:
+                self._records.delete(f"{timeline}/{record['id']}")
+                self._put({**record, "timeline": target})
+                self._move_log(self.log_file(timeline, record["id"]), self.log_file(target, record["id"]))
+
+    def _move_log(self, source: Path, target: Path) -> None:
+        def move() -> None:
+            if source.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                source.rename(target)
+
+        self._world.store.current.on_commit.append(move)
 
     def remove(self, timeline: str) -> None:
         """Delete a timeline; its logs are deleted after the transaction is committed."""

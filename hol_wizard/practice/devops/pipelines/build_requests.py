@@ -55,7 +55,7 @@ class BuildRequests:
         router.add("PATCH", path, self._change_many)
         one = f"{path}/{{build}}"
         router.add("GET", one, self._get, honors="propertyFilters")
-        router.add("PATCH", one, self._change, refuses="retry")
+        router.add("PATCH", one, self._change, honors="retry")
         router.add("DELETE", one, self._delete)
         router.add("GET", f"{one}/tags", self._tags)
         router.add("POST", f"{one}/tags", self._add_tags)
@@ -126,7 +126,17 @@ class BuildRequests:
     def _change(self, request: Request) -> Response:
         place = self._scope.contribute(request, "Update build information")
         build = self._find(request, place)
+        if scope.flag(request, "retry"):
+            self._retry(build)
         return Response(200, self._changed(request, place, build, request.json))
+
+    def _retry(self, build: Document) -> None:
+        """Run the failed stages of a build again (Builds - Update Build, `retry`)."""
+        failed = self._states.failed_stages(build)
+        if not failed or not self._states.of(build).completed:
+            raise invalid(f"The build {build['id']} has no failed stages that can be retried.")
+        for each in failed:
+            self._states.retry_stage(build, each, all_jobs=False)
 
     def _change_many(self, request: Request) -> Response:
         """Change several builds (Builds - Update Builds)."""

@@ -27,6 +27,7 @@ _BUILDS: Final = (
     ("54572c7b-bbd3-45d4-80dc-28be08941620", "Changes", f"{_ONE}/changes", 2),
     ("f10f0ea5-18a1-43ec-a8fb-2042c7be9b43", "Changes", f"{_BUILD}/changes", 2),
     ("8baac422-4c6e-4de5-8532-db96d92acffa", "Timeline", f"{_ONE}/timeline/{{timelineId}}", 2),
+    ("b8aac6c9-744b-46e1-88fc-3550969f9313", "Stages", f"{_ONE}/stages/{{stageRefName}}", 1),
     ("35a80daf-7f30-45fc-86e8-6b813d9c90df", "Logs", f"{_ONE}/logs/{{logId}}", 2),
     ("1db06c96-014e-44e1-ac91-90b2d4b3e984", "Artifacts", f"{_ONE}/artifacts", 5),
     ("f2192269-89fa-4f94-baf6-8fb128c55159", "Attachments", f"{_ONE}/attachments/{{type}}", 2),
@@ -38,6 +39,7 @@ _TASKS: Final = (
     ("900fa995-c559-4923-aae7-f8424fe4fbea", "queues", "{project}/_apis/distributedtask/queues/{queueId}", 1),
     ("a8c47e17-4d56-4a56-92bb-de7ea7dc65be", "pools", "_apis/distributedtask/pools/{poolId}", 1),
     ("e298ef32-5878-4cab-993c-043836571f42", "agents", "_apis/distributedtask/pools/{poolId}/agents/{agentId}", 1),
+    ("1f9990b9-1dba-441f-9c2e-6485888c42b6", "yamlschema", "_apis/distributedtask/yamlschema", 1),
     (
         "8572b1fc-2482-47fa-8f74-7e3ed53ee54b",
         "environments",

@@ -26,6 +26,8 @@ from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.repositories import repository_id
 from hol_wizard.practice.devops.service_connections import ServiceConnections
 from hol_wizard.practice.devops.variable_groups import UnreadableError, VariableGroups
+from hol_wizard.practice.kernel.clock import timestamp
+from hol_wizard.practice.kernel.service import JsonObject
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.pipelines.host import (
@@ -41,6 +43,7 @@ from hol_wizard.practice.pipelines.host import (
     RunKey,
     Value,
 )
+from hol_wizard.practice.pipelines.orchestrate.runs import Runs
 from hol_wizard.practice.pipelines.plan import ProtectedKind
 
 _CLOUD: Final = "AzureCloud"
@@ -182,6 +185,7 @@ class RunHost:
         found = self._connection(key, name)
         with self._world.store.transaction():
             login = self._connections.login(found)
+            self._connections.note_use(found, self._use(key))
         return Connection(
             id=login.connection,
             name=_name_of(found, key.project),
@@ -192,6 +196,23 @@ class RunHost:
             subscription_name=login.subscription_name,
             federated_token=login.assertion,
         )
+
+    def _use(self, key: RunKey) -> JsonObject:
+        """Return an entry of a connection's execution history (`ServiceEndpointExecutionData`)."""
+        build, now = self._builds.of_run(key), self._world.clock.now()
+        run = self._world.part(Runs).run(key)
+        name = str(run["number"]) if run is not None else str(key.run)
+        definition = run["request"]["pipeline"]["name"] if run is not None else ""
+        return {
+            "id": key.run,
+            "planType": "Build",
+            "definition": {"id": key.pipeline, "name": definition},
+            "owner": {"id": key.run, "name": name},
+            "ownerDetails": build["branch"] if build is not None else "",
+            "startTime": timestamp(now),
+            "finishTime": timestamp(now),
+            "result": "succeeded",
+        }
 
     async def secrets(self, key: RunKey, vault: str, connection: Connection, names: Sequence[str]) -> Mapping[str, str]:
         """Return secrets of a Key Vault, fetched with the identity of a service connection."""

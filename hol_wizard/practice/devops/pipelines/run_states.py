@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops.pipelines.builds import run_key
 from hol_wizard.practice.kernel.store import Document
+from hol_wizard.practice.kernel.timelines import Result
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.pipelines.orchestrate.records import RunState
 from hol_wizard.practice.pipelines.orchestrate.runs import Runs
@@ -33,6 +34,8 @@ class BuildState:
     append_commit_message: bool
     tags: tuple[str, ...]
     final_yaml: str
+    earlier: tuple[str, ...]
+    """IDs of the timelines of earlier attempts of stages."""
     variables: dict[str, str]
     """Those that were set when it was queued."""
 
@@ -70,12 +73,27 @@ class RunStates:
             append_commit_message=bool(run["request"]["plan"].get("append_commit_message", True)),
             tags=tuple(run["tags"]),
             final_yaml=run["request"]["plan"].get("final_yaml", ""),
+            earlier=tuple(run.get("earlier_timelines", ())),
             variables=dict(run["request"].get("variables", {})),
         )
 
     def cancel(self, build: Document, who: seed.Principal) -> None:
         """Cancel a build."""
         self._runs.cancel(run_key(build), who.display_name)
+
+    def retry_stage(self, build: Document, stage: str, *, all_jobs: bool) -> None:
+        """Run the failed jobs of a stage again, or all of them (`Runs.retry_stage`)."""
+        self._runs.retry_stage(run_key(build), stage, all_jobs=all_jobs)
+
+    def cancel_stage(self, build: Document, stage: str) -> None:
+        """Cancel a stage (`Runs.cancel_stage`)."""
+        self._runs.cancel_stage(run_key(build), stage)
+
+    def failed_stages(self, build: Document) -> list[str]:
+        """Return the stages of a build that have failed or were canceled."""
+        run = self._runs.run(run_key(build))
+        stages = run["stages"] if run is not None else []
+        return [each["name"] for each in stages if each["result"] in {Result.FAILED, Result.CANCELED}]
 
     def tag(self, build: Document, tag: str) -> None:
         """Add a tag to a build; tags are compared case-insensitively."""

@@ -26,9 +26,11 @@ from hol_wizard.practice.devops.pipelines.run_host import RunHost
 from hol_wizard.practice.devops.pipelines.run_states import RunStates
 from hol_wizard.practice.devops.pipelines.scope import Scope
 from hol_wizard.practice.devops.pipelines.sources import Sources
+from hol_wizard.practice.devops.pipelines.stages import StageRequests
 from hol_wizard.practice.devops.pipelines.test_requests import TestRequests
 from hol_wizard.practice.devops.pipelines.test_summary import CoverageRequests, TestSummaryRequests
 from hol_wizard.practice.devops.pipelines.timelines import TimelineRequests
+from hol_wizard.practice.devops.pipelines.yaml_schema import YamlSchemaRequests
 from hol_wizard.practice.devops.pull_requests.service import PullRequestService
 from hol_wizard.practice.devops.repositories import Repositories
 from hol_wizard.practice.kernel.service import Router
@@ -51,6 +53,7 @@ class Pipelines:
         world.part(Definitions).on_delete(lambda each: permissions.forget_pipeline(each["project"], each["id"]))
         QueueRequests(world, router, scope)
         ParallelismRequests(world, router)
+        YamlSchemaRequests(router)
         GeneralSettingsRequests(world, router, scope)
         FolderRequests(world, router, scope)
         EnvironmentRequests(world, router, scope)
@@ -60,6 +63,7 @@ class Pipelines:
         search = BuildSearch(world, repositories, states)
         BuildRequests(world, router, scope, view, search, states, definitions)
         TimelineRequests(world, router, scope, states)
+        StageRequests(world, router, scope, states)
         ArtifactRequests(world, router, scope)
         AttachmentRequests(world, router, scope, states)
         PipelineRequests(world, router, scope, definitions, queueing, states, repositories)

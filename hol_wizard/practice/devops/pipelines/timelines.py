@@ -68,13 +68,14 @@ class TimelineRequests:
         place, build = self._find(request)
         state, query = self._states.of(build), request.query
         wanted, plan = request.match.get("timeline", "").lower(), query.get("planid", "").lower()
-        newest = self._timelines.newest(state.timeline)
+        shown = wanted if wanted in state.earlier else state.timeline
+        newest = self._timelines.newest(shown)
         if not newest and not wanted:
             # Nothing has begun yet; official clients turn this answer into no timeline.
             return Response(204)
-        if wanted not in {"", state.timeline.lower()} or plan not in {"", state.plan.lower()}:
+        if wanted not in {"", state.timeline.lower(), *state.earlier} or plan not in {"", state.plan.lower()}:
             raise _no_timeline(build)
-        records = self._timelines.records(state.timeline, int(query.get("changeid") or 0))
+        records = self._timelines.records(shown, int(query.get("changeid") or 0))
         changed = max((each["finished"] or each["started"] or 0.0 for each in records), default=0.0)
         base = address(request, place)
         return Response(
@@ -83,9 +84,9 @@ class TimelineRequests:
                 "records": [record_shown(base, build, each) for each in records],
                 "lastChangedBy": "00000002-0000-8888-8000-000000000000",
                 "lastChangedOn": timestamp(changed or build["queued"]),
-                "id": state.timeline,
+                "id": shown,
                 "changeId": newest,
-                "url": f"{base}/build/builds/{build['id']}/Timeline/{state.timeline}",
+                "url": f"{base}/build/builds/{build['id']}/Timeline/{shown}",
             },
         )
 
@@ -93,7 +94,9 @@ class TimelineRequests:
 
     def _with_logs(self, build: Document) -> list[Document]:
         """Return the records that have a log, in the order of the logs."""
-        found = [each for each in self._timelines.records(self._states.of(build).timeline) if log_number(each)]
+        state = self._states.of(build)
+        everything = (each for one in (*state.earlier, state.timeline) for each in self._timelines.records(one))
+        found = [each for each in everything if log_number(each)]
         return sorted(found, key=log_number)
 
     def _logs(self, request: Request) -> Response:

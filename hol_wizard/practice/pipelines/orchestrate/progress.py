@@ -143,7 +143,8 @@ class Progress:
         stage.update(state=Phase.RUNNING, in_canceled_run=run["canceled"])
         tools.timeline.start(run, stage["record"])
         refusal = tools.host.refusal(self._request.key)
-        for each in plan.jobs:
+        kept = {each["name"].lower() for each in stage["jobs"]}
+        for each in (each for each in plan.jobs if each.name.lower() not in kept):
             job = new_job(each.name, str(uuid.uuid4()))
             stage["jobs"].append(job)
             tools.timeline.add_job(run, stage, job, each)
@@ -176,7 +177,7 @@ class Progress:
             reachable = contexts.of_job(run, stage, self._stages_before(plan), self._tools.secrets)
             values = self._variables(plan, job_plan, reachable)
             known = {"variables": values, "pipeline": {}, **reachable}
-            canceled = run["canceled"] and not stage["in_canceled_run"]
+            canceled = (run["canceled"] and not stage["in_canceled_run"]) or bool(stage.get("canceled"))
             if not conditions.holds(job_plan.condition, known, before, canceled):
                 self._end_job(stage, job, job_plan, Result.SKIPPED)
                 return True

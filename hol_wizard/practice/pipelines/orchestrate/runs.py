@@ -19,9 +19,10 @@ from hol_wizard.practice.pipelines.agent.assignment import Surroundings
 from hol_wizard.practice.pipelines.agent.job import JobRun
 from hol_wizard.practice.pipelines.agent.variables import expanded
 from hol_wizard.practice.pipelines.host import Host, RunKey
-from hol_wizard.practice.pipelines.orchestrate import numbers, validation
+from hol_wizard.practice.pipelines.orchestrate import attempts, numbers, validation
 from hol_wizard.practice.pipelines.orchestrate.approvals import Approvals, Status
 from hol_wizard.practice.pipelines.orchestrate.assigning import assignment_of
+from hol_wizard.practice.pipelines.orchestrate.attempts import AttemptError
 from hol_wizard.practice.pipelines.orchestrate.checkpoints import Checkpoints
 from hol_wizard.practice.pipelines.orchestrate.contexts import variables
 from hol_wizard.practice.pipelines.orchestrate.counters import Counters
@@ -139,6 +140,43 @@ class Runs(Register):
         self._go_on_with(run["key"])
         return True
 
+    def retry_stage(self, key: RunKey, stage: str, *, all_jobs: bool = False) -> None:
+        """Run the failed jobs of a stage again, or all of them.
+
+        Raises:
+            KeyError: There is no such run, or no such stage.
+            AttemptError: The stage has not ended, or nothing in it has failed.
+        """
+        run = self.run(key)
+        if run is None:
+            raise KeyError(key)
+        attempts.begin(run, stage, request_of(run).plan, self.timelines, all_jobs=all_jobs)
+        self._go_on(run)
+
+    def cancel_stage(self, key: RunKey, name: str) -> None:
+        """Cancel a stage; the run goes on with the others.
+
+        Raises:
+            KeyError: There is no such run, or no such stage.
+            AttemptError: The stage has ended, or has not begun.
+        """
+        run = self.run(key)
+        if run is None:
+            raise KeyError(key)
+        stage = named(run["stages"], name)
+        if stage["state"] not in {Phase.WAITING, Phase.RUNNING}:
+            raise AttemptError(f"The stage {stage['name']} is not in progress.")
+        if stage["state"] == Phase.WAITING:
+            self._checkpoints.close(run, stage, Status.CANCELED, Result.CANCELED)
+            complete(stage, Result.CANCELED)
+            self._timeline.end(run, stage["record"], Result.CANCELED)
+        stage["canceled"] = True
+        self._save(run)
+        for leg in (leg for job in stage["jobs"] for leg in job["legs"]):
+            if leg["state"] == Phase.RUNNING:
+                self._jobs.cancel(leg["job"])
+        self._go_on_with(run["key"])
+
     def advance(self, key: RunKey) -> None:
         """Go on with a run, after a permission or an approval was given."""
         run = self.run(key)
@@ -190,7 +228,8 @@ class Runs(Register):
         for approval in self.approvals.of_run(run["key"]):
             self.approvals.close(approval["id"], Status.CANCELED)
             self.approvals.remove(approval["id"])
-        self.timelines.remove(run["timeline"])
+        for timeline in (run["timeline"], *run.get("earlier_timelines", ())):
+            self.timelines.remove(timeline)
         self.remove(run["key"])
 
     # Progress
