@@ -49,6 +49,7 @@ BOUND: Final[Mapping[str, tuple[Environment, ...]]] = {
     "ml_key_vault": _MADE_WORKING,
     "log_analytics": _MADE_WORKING,
     "application_insights": _MADE_WORKING,
+    "build_identity": (Environment.PIPELINE,),
     "container_registry": (Environment.PROD,),
 }
 """Placeholders that differ between environments, with the environments in which the lab creates the resource."""
@@ -64,6 +65,7 @@ KINDS: Final[Mapping[str, str]] = {
     "ml_key_vault": "Machine Learning's key vault",
     "log_analytics": "Log Analytics workspace",
     "application_insights": "Application Insights",
+    "build_identity": "Identity of the build",
     "container_registry": "Container registry",
     "service_principal": "Service principal",
 }
@@ -317,6 +319,8 @@ class EnvironmentNames:
     """Key vault of the Machine Learning workspace: a Databricks scope over it would show its secrets to everybody."""
     log_analytics: str = ""
     application_insights: str = ""
+    build_identity: str = ""
+    """The identity that the build pipeline works as."""
     container_registry: str = ""
 
 
@@ -383,6 +387,7 @@ class Names:
             ml_key_vault=f"{_cut(prefix, 11)}-mlkv-{letter}-{suffix}",
             log_analytics=f"{prefix}-logs-{environment}",
             application_insights=f"{prefix}-insights-{environment}",
+            build_identity=f"hol-{prefix}-build" if environment is Environment.PIPELINE else "",
         )
 
     @property
@@ -417,8 +422,8 @@ class Names:
 
     @property
     def build_identity(self) -> str:
-        """The name of the identity that the build pipeline works as."""
-        return f"hol-{self.prefix or '[prefix]'}-build"
+        """The name of the identity that the build pipeline works as, in the pipeline's environment."""
+        return self.of(Environment.PIPELINE).build_identity
 
     def values(self, environment: Environment | None = None) -> Mapping[str, str]:
         """Return the value of each placeholder (`hol_wizard.lab.text.fill`).
@@ -440,7 +445,7 @@ class Names:
     def problems(self) -> tuple[str, ...]:
         """Return the broken rule for each derived name that its service would refuse; empty for a valid prefix."""
         made = [(each.placeholder, each.name) for each in self.created()]
-        made += [(kind, getattr(self, kind)) for kind in ("devops_project", "repository", "pipeline", "build_identity")]
+        made += [(kind, getattr(self, kind)) for kind in ("devops_project", "repository", "pipeline")]
         found = (problem_with_name(kind, name.replace(UNKNOWN_SUFFIX, "00000")) for kind, name in made)
         return tuple(problem for problem in found if problem)
 
@@ -451,7 +456,7 @@ UNKNOWN_NAME: Final = re.compile(
 """Matches the placeholder for a choice that is not made yet; without a group, it is the five characters."""
 
 _CHOSEN: Final = tuple(field.name for field in fields(Names) if field.name not in {"cloud", "chosen_folder", "profile"})
-_DERIVED: Final = ("devops_project", "repository", "branch", "git_folder", "clone_folder", "pipeline", "build_identity")
+_DERIVED: Final = ("devops_project", "repository", "branch", "git_folder", "clone_folder", "pipeline")
 
 PLAIN: Final = frozenset((*_CHOSEN, *_DERIVED, *FIXED))
 """Placeholders that are the same in every environment."""

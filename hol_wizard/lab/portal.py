@@ -34,6 +34,7 @@ PAGES: Final[Mapping[str, Page]] = {
     "key_vault": Page("Key vault", "key_vault", "Microsoft.KeyVault/vaults"),
     "databricks_workspace": Page("Azure Databricks", "databricks_workspace", "Microsoft.Databricks/workspaces"),
     "ml_workspace": Page("Machine Learning", "ml_workspace", "Microsoft.MachineLearningServices/workspaces"),
+    "build_identity": Page("Managed identity", "build_identity", "Microsoft.ManagedIdentity/userAssignedIdentities"),
     "container_registry": Page("Container registry", "container_registry", "Microsoft.ContainerRegistry/registries"),
 }
 """The pages that a step's `portal` can name."""
