@@ -77,4 +77,4 @@ def test_from_the_training_to_a_merge_that_another_person_has_approved(ground: G
     none_left = ground.machine.run("practice", "review", "--approve")
     assert none_left.returncode == 1, none_left.stdout + none_left.stderr
     assert "no practice cloud runs" not in none_left.stderr
-    assert "there is no active pull request" in none_left.stderr
+    assert "ull request 1 is completed; only an active one can be reviewed" in none_left.stderr

@@ -52,16 +52,20 @@ def test_the_second_person_may_do_only_what_the_service_lets_them_do(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place.cloud.wrong_on_purpose("pull[rR]equests")
-    assert review(place, capsys, "--approve") == (1, "There is no active pull request in the organization practice.\n")
+    assert review(place, capsys, "--approve") == (1, "There is no pull request in the organization practice.\n")
     place.create(isDraft=True)
     code, told = review(place, capsys, "--approve")
     assert (code, "cannot vote on a draft" in told) == (1, True)
-    assert "There is no active pull request 7" in review(place, capsys, "--approve", "--pull-request", "7")[1]
+    assert "There is no pull request 7" in review(place, capsys, "--approve", "--pull-request", "7")[1]
     stranger = review(place, capsys, "--approve", "--user", seed.STRANGER.name)[1]
     assert "not in the organization" in stranger
     reader = review(place, capsys, "--approve", "--user", seed.READER_USER.name)[1]
-    assert "no active pull request" in reader
+    assert "no pull request" in reader
     assert "There is no user nobody" in review(place, capsys, "--approve", "--user", "nobody")[1]
+    assert place.ask("PATCH", "/1", {"status": "abandoned"}).status_code == 200
+    for words in ((), ("--pull-request", "1")):
+        told = review(place, capsys, "--approve", *words)[1]
+        assert "Pull request 1 is abandoned; only an active one can be reviewed." in told
 
 
 @pytest.mark.slow

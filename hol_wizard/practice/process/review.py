@@ -95,19 +95,25 @@ class _Reviewer:
         Raises:
             LaunchError: There is none, or there are several.
         """
-        found = [
+        every = [
             pull
             for repository in self._ask("GET", "/git/repositories")["value"]
-            for pull in self._ask("GET", f"/git/repositories/{repository['id']}/pullrequests")["value"]
+            for pull in self._ask("GET", f"/git/repositories/{repository['id']}/pullrequests", status="all")["value"]
         ]
+        active = [each for each in every if each["status"] == "active"]
         if number is not None:
-            found = [each for each in found if each["pullRequestId"] == number]
-        if len(found) == 1:
-            return dict(found[0])
-        if not found:
-            which = "no active pull request" if number is None else f"no active pull request {number}"
+            active = [each for each in active if each["pullRequestId"] == number]
+        if len(active) == 1:
+            return dict(active[0])
+        if not active:
+            ended = next((each for each in every if number in {None, each["pullRequestId"]}), None)
+            if ended is not None:
+                raise LaunchError(
+                    f"Pull request {ended['pullRequestId']} is {ended['status']}; only an active one can be reviewed."
+                )
+            which = "no pull request" if number is None else f"no pull request {number}"
             raise LaunchError(f"There is {which} in the organization {self._organization}.")
-        numbers = ", ".join(str(each["pullRequestId"]) for each in found)
+        numbers = ", ".join(str(each["pullRequestId"]) for each in active)
         raise LaunchError(f"There are several active pull requests: {numbers}.", "Name one: --pull-request NUMBER")
 
     def vote(self, pull: Mapping[str, Any], decision: str, comment: str) -> None:
@@ -122,11 +128,15 @@ class _Reviewer:
                     self._ask("PATCH", f"{path}/threads/{thread['id']}", {"status": "fixed"})
         self._ask("PUT", f"{path}/reviewers/{self._id}", {"vote": _VOTES[decision]})
 
-    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def _ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, status: str = ""
+    ) -> dict[str, Any]:
         connection = self._connection()
         signed_in = base64.b64encode(f":{self._token['token']}".encode()).decode()
         headers = {"Authorization": f"Basic {signed_in}", "Content-Type": "application/json"}
         address = f"/{quote(self._organization)}/_apis{path}?api-version=7.1"
+        if status:
+            address += f"&searchCriteria.status={status}"
         try:
             connection.request(method, address, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
