@@ -221,7 +221,7 @@ def _plan(context: StepContext) -> Sequence[Change]:
     if work.to_commit:
         _learn_secrets(context)
         if (refusal := _refusal(work, _unpublished(clone, work))) is not None:
-            return (Change("conflict", COMMIT, f"“{message}”", where, note=refusal.message),)
+            return (Change("conflict", COMMIT, f"“{message}”", where, note=f"{refusal.message} {refusal.hint}"),)
         # Earlier steps that are still to be done will change files.
         later = "and what the earlier steps change" if context.preview is not None else ""
         note = "; ".join(filter(None, (_pending(work), later, clone.summary(), _author(clone))))
