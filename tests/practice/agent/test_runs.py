@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -425,6 +428,52 @@ async def test_an_agent_that_is_killed_ends_its_run_with_an_issue_and_leaves_not
         for file in tmp_path.rglob("*"):
             assert not file.is_file() or b"canary-restart-1" not in file.read_bytes(), file
         assert (await again.ended(waiting))["result"] == "succeeded"
+    finally:
+        await again.close()
+
+
+_SERVER = """
+import asyncio, sys
+from pathlib import Path
+from hol_wizard.practice.pipelines.host import Value
+from tests.practice.agent.bench import Bench, job, plan, request, script, stage
+
+async def main(folder):
+    bench = Bench(folder)
+    bench.host.definition["hidden"] = Value("canary-kill-2", secret=True)
+    kept = "cat > ~/kept <<'E'\\n$(hidden)\\nE\\n"
+    text = f"{kept}setsid sleep 300 &\\necho $! > {folder}/new; mv {folder}/new {folder}/pid; sleep 300"
+    bench.queue(request(plan(stage(job(script(text))))))
+    await asyncio.sleep(300)
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="setsid; elsewhere, such a process is not found")
+async def test_a_server_that_is_killed_leaves_no_process_and_no_secret(tmp_path: Path) -> None:
+    root = Path(__file__).parents[3]
+    words = [sys.executable, "-c", _SERVER, str(tmp_path)]
+    server = subprocess.Popen(words, cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
+    try:
+        async with asyncio.timeout(60):
+            while not (tmp_path / "pid").exists():
+                assert server.poll() is None
+                await asyncio.sleep(0.02)
+        orphan = psutil.Process(int((tmp_path / "pid").read_text()))
+    finally:
+        server.kill()
+        server.wait()
+    again = Bench(tmp_path, FakeHost(tmp_path))
+    try:
+        run = again.run()
+        assert (run["state"], run["result"]) == ("completed", "failed")
+        assert "We stopped hearing from agent" in run["issues"][0]
+        async with asyncio.timeout(30):
+            while orphan.is_running() and orphan.status() != psutil.STATUS_ZOMBIE:
+                await asyncio.sleep(0.02)
+        for file in tmp_path.rglob("*"):
+            assert not file.is_file() or b"canary-kill-2" not in file.read_bytes(), file
     finally:
         await again.close()
 
