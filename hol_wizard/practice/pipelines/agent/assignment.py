@@ -47,7 +47,6 @@ class Assignment:
     stage_attempt: int = 1
     timeout_minutes: float = 60
     cancel_timeout_minutes: float = 5
-    pool_name: str = "Azure Pipelines"
 
 
 @dataclass(frozen=True, slots=True)
