@@ -15,6 +15,7 @@ from hol_wizard.errors import ServiceError, SignInError
 from hol_wizard.paths import Home
 from hol_wizard.services import transport
 from hol_wizard.services.arm import ArmClient
+from hol_wizard.services.container_registry import ContainerRegistries
 from hol_wizard.services.containers.engine import Engine
 from hol_wizard.services.containers.opening import open_workbench
 from hol_wizard.services.containers.workbench import Workbench
@@ -118,6 +119,11 @@ class Services:
     def arm(self) -> ArmClient:
         """Azure Resource Manager."""
         return ArmClient(self.endpoints, self.identity, lambda: self._transport)
+
+    @_Client
+    def registries(self) -> ContainerRegistries:
+        """The images in container registries."""
+        return ContainerRegistries(self._rest("arm", self.endpoints.management_audience))
 
     @_Client
     def graph(self) -> Graph:

@@ -86,6 +86,8 @@ class Endpoints:
     """Address of Azure DevOps for the users of an organization and their access levels."""
     prices: str = ""
     """Address of the list of retail prices; empty if this cloud has none."""
+    registry_suffix: str = ""
+    """Suffix of container registries' login servers; empty if they are at the address of Azure Resource Manager."""
     databricks_suffix: str = ".azuredatabricks.net"
     databricks_audience: str = DATABRICKS_AUDIENCE
     devops_audience: str = DEVOPS_AUDIENCE
@@ -108,6 +110,8 @@ class Endpoints:
     """Whether a browser can open the sign-in page."""
     approval: Approval | None = None
     """Where one's own sign-in is approved; None if the person does that on the cloud's pages."""
+    runs_consent: Approval | None = None
+    """Where the consent to run a commit's programs on this machine is recorded; None if pipelines run elsewhere."""
     instance_discovery: bool = True
     """Whether to ask Microsoft to verify the sign-in address."""
     poll_interval: float = POLL_SECONDS
@@ -175,7 +179,14 @@ class Endpoints:
         manager = urlsplit(self.resource_manager).hostname
         # The files of artifacts are on a host of their own, whose name depends on the organization's region.
         artifacts = "artifacts.visualstudio.com" if urlsplit(self.devops).hostname == "dev.azure.com" else ""
-        suffixes = (artifacts, f".{manager}", self.storage_suffix, self.key_vault_suffix, self.databricks_suffix)
+        suffixes = (
+            artifacts,
+            f".{manager}",
+            self.storage_suffix,
+            self.key_vault_suffix,
+            self.databricks_suffix,
+            self.registry_suffix,
+        )
         return any(suffix and asked.hostname.endswith(f".{suffix.lstrip('.')}") for suffix in suffixes)
 
     @classmethod
@@ -205,6 +216,7 @@ class Endpoints:
             storage_audience="https://storage.azure.com/",
             storage_suffix=suffixes.storage_endpoint,
             key_vault_suffix=suffixes.keyvault_dns,
+            registry_suffix=suffixes.acr_login_server_endpoint or "",
             portal=_PORTALS[cloud],
             databricks_suffix=_DATABRICKS_SUFFIXES[cloud],
             prices=_PRICES.get(cloud, ""),
@@ -251,6 +263,9 @@ class Endpoints:
                 browser_sign_in=bool(document.get("browser_sign_in", False)),
                 approval=Approval(document["approval"], Secret(document["control_token"]))
                 if document.get("approval")
+                else None,
+                runs_consent=Approval(f"{document['control']}/pipeline-consents", Secret(document["control_token"]))
+                if document.get("control")
                 else None,
                 instance_discovery=False,
                 poll_interval=float(document.get("poll_interval", LOCAL_POLL_SECONDS)),

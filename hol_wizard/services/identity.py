@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hol_wizard.errors import CancelledByUserError, InconclusiveError, SignInError, UsageError, WizardError
+from hol_wizard.errors import (
+    CancelledByUserError,
+    InconclusiveError,
+    ServiceError,
+    SignInError,
+    UsageError,
+    WizardError,
+)
 from hol_wizard.services import error_rules, sign_in_answers, transport
 from hol_wizard.services.answers import Document
 from hol_wizard.services.az_session import TENANT_LEVEL, AzSession
@@ -434,6 +441,23 @@ class Identity:
         answer = self._connect().post(approval.address, json=sign_in, headers=headers)
         if not answer.ok:
             logger.warning("the sign-in was not approved: status %d", answer.status_code)
+
+    def consent_to_run(self, commit: str, digest: str) -> None:
+        """Record that the person agrees that the programs of a commit run on this machine, as in the shown digest.
+
+        Does nothing if pipelines run elsewhere.
+
+        Raises:
+            ServiceError: It was not recorded.
+        """
+        place = self.endpoints.runs_consent
+        if place is None:
+            return
+        headers = {"Authorization": f"Bearer {place.token.reveal()}"}
+        body = {"commit": commit, "digest": digest}
+        answer = self._connect().post(place.address, json=body, headers=headers)
+        if not answer.ok:
+            raise ServiceError(f"The consent was not recorded (HTTP {answer.status_code}).", "Try again.")
 
     def select_subscription(self, subscription: str) -> None:
         """Make a subscription the session's default, as `az account set` does.

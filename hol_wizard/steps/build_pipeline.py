@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 from hol_wizard.engine import ownership
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.registry import Change, Marked, check, solve, undo
+from hol_wizard.engine.read_cache import ReadCache
+from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change, Marked, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import NotFoundError
+from hol_wizard.errors import CancelledByUserError, ConflictError, NotFoundError
+from hol_wizard.lab.model import Environment
+from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import in_project, service_connection
+from hol_wizard.resources.azure_resource import in_group
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import organization, seeded_repository
 from hol_wizard.resources.pipeline import BuildPipeline, lab_pipeline
 from hol_wizard.resources.pipeline_file import PipelineFile, UnreadableFileError, compare, read
 from hol_wizard.resources.pipeline_permission import PipelinePermission
+from hol_wizard.resources.pipeline_run import PipelineRun, lab_run
 from hol_wizard.resources.starter_project import BUILD, starter_files
+from hol_wizard.services.devops.builds import Build
 from hol_wizard.services.devops.pipelines import HOSTED, Pipeline
 from hol_wizard.services.devops.service_connections import ENDPOINT, VARIABLE_GROUP
+from hol_wizard.test_results.report import COVERAGE_FILE, TESTS_FILE, RunReport, read_report
 
 QUEUE: Final = "queue"
 """Kind of an agent queue among protected resources (Pipeline Permissions, 7.1)."""
+ARTIFACT: Final = "PipelineArtifacts"
 GRANT: Final = "https://aka.ms/azpipelines-parallelism-request"
 
 
@@ -246,3 +258,172 @@ def merge_starts_it(context: StepContext) -> Result:
         if not starts
         else f"Open Pipelines, {pipeline.name}, Edit, and correct Triggers and Settings there.",
     )
+
+
+# The run
+
+
+@check(deadline=30)
+def run_succeeded(context: StepContext) -> Result:
+    """Check whether the newest run of the default branch's newest commit has succeeded."""
+    return ownership.check(lab_run(context))
+
+
+def _plan_run(context: StepContext) -> Sequence[Change]:
+    try:
+        return ownership.plan(lab_run(context))
+    except NotFoundError:
+        return (Change("later", PipelineRun.kind, f"of {context.names.pipeline}"),)
+
+
+@solve(plan=_plan_run, deadline=LONG_WORK_DEADLINE)
+def run_pipeline(context: StepContext) -> None:
+    """Run the pipeline, or wait for the run that goes on; each step is told when it has ended.
+
+    Where pipelines run on the person's own machine, agreeing to the plan is the consent to run the commit's programs.
+
+    Raises:
+        ServiceError: It failed: the first step that failed, and what to do.
+    """
+    run = replace(lab_run(context), told=set())
+    try:
+        (newest, *_) = ownership.solve(run)
+    except CancelledByUserError:
+        if context.reporter.cancels:
+            _cancel(context, run)
+        raise
+    context.reporter.say(f"The run's page: {newest.page}")
+
+
+def _ran(context: StepContext) -> list[PipelineRun]:
+    found = []
+    for resource in context.ledger.made_by(context.target, PipelineRun.kind):
+        _, place, _, project, _, pipeline, commit = resource.split("/", 6)
+        found.append(PipelineRun(context, place, int(pipeline), "", commit, project))
+    return found
+
+
+def _marked_run(context: StepContext) -> Sequence[Marked]:
+    try:
+        return ownership.marked(lab_run(context))
+    except NotFoundError:
+        return ()
+
+
+@undo(
+    plan=lambda context: [change for each in _ran(context) for change in ownership.plan_undo(each)],
+    marked=_marked_run,
+    deadline=LONG_WORK_DEADLINE,
+)
+def remove_runs(context: StepContext) -> None:
+    """Cancel what goes on, and delete the runs that the wizard started; image and model stay."""
+    ownership.undo_all(_ran(context))
+
+
+@action("Cancel the run", ends="the run")
+def cancel_run(context: StepContext) -> None:
+    """Cancel the run that goes on.
+
+    Raises:
+        ConflictError: None goes on.
+    """
+    if not _cancel(context, lab_run(context)):
+        raise ConflictError("No run goes on.", "To start one, <solve>.")
+
+
+def _cancel(context: StepContext, run: PipelineRun) -> bool:
+    """Cancel the newest run if it goes on, without waiting for its end; return whether it went on."""
+    found = run.find(ReadCache())
+    if found is None or found[0].ended:
+        return False
+    context.reporter.say(f"Canceling run {found[0].number} …")
+    run.client.cancel_build(run.place, found[0].id)
+    return True
+
+
+# The results
+
+
+@check(deadline=60)
+def results_are_there(context: StepContext) -> Result:
+    """Check what the successful run has left: artifact, tests, coverage, image with its digest, and model."""
+    run = lab_run(context)
+    found = run.find(context.reads)
+    if found is None or not found[0].succeeded:
+        raise NotFoundError(
+            f"No run of the newest commit of {run.branch} has succeeded.", "<first build-pipeline/run-the-pipeline>."
+        )
+    newest = found[0]
+    files = run.client.artifact(context.names.devops_project, newest.id, ARTIFACT)
+    seen = [Expectation("Artifact", ARTIFACT, ARTIFACT if files is not None else "missing", files is not None)]
+    report = _report(files or {}, newest)
+    for what, there in (("Test results", report.results), ("Code coverage", report.coverage)):
+        seen.append(Expectation(what, "published", str(there) if there is not None else "missing", there is not None))
+    if report.results is not None:
+        seen.append(Expectation("Tests", "all passed", str(report.results), report.results.passed))
+    seen += _image(context, files or {})
+    seen.append(_model(context, files or {}))
+    return replace(
+        judge(
+            seen,
+            passed=f"Run {newest.number} has left its image, model, tests and artifact: {newest.page}",
+            failed=f"Run {newest.number} has not left everything: {newest.page}",
+            next_action="See which task of the run did not do its work; correct it, and run the pipeline again.",
+        ),
+        report=report,
+    )
+
+
+def _report(files: Mapping[str, bytes], run: Build) -> RunReport:
+    """Return the report on the tests in an artifact."""
+    with tempfile.TemporaryDirectory(prefix="hol-wizard-") as folder:
+        for name in (TESTS_FILE, COVERAGE_FILE):
+            if (content := files.get(f"test_results/{name}")) is not None:
+                (Path(folder) / name).write_bytes(content)
+        read = read_report(Path(folder), (f"Run {run.number} of the pipeline, at commit {run.commit[:10]}.",))
+        missing = tuple(each.replace(f" in {folder}", f" in the artifact {ARTIFACT}") for each in read.problems)
+        return replace(read, problems=missing)
+
+
+def _about_image(files: Mapping[str, bytes]) -> Mapping[str, Any]:
+    try:
+        found = json.loads(files.get("artifacts.json", b"{}"))
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _image(context: StepContext, files: Mapping[str, bytes]) -> list[Expectation]:
+    """Return whether the registry has the image that the artifact names by its digest."""
+    location = str(_about_image(files).get("image_location") or "")
+    place, _, digest = location.partition("@")
+    server, _, repository = place.partition("/")
+    if not digest or not repository:
+        return [Expectation("Image in artifacts.json", "with its digest", location or "missing", met=False)]
+    names = context.names.of(Environment.PROD)
+    kind = "Microsoft.ContainerRegistry/registries"
+    found = context.services.arm.find(in_group(context, kind, names.container_registry, Environment.PROD))
+    login = str(found["properties"]["loginServer"]) if found is not None else ""
+    seen = [Expectation("Registry of the image", names.container_registry, server, bool(login) and server == login)]
+    if seen[0].met:
+        there = context.services.registries.has_image(server, repository, digest)
+        shown = f"{repository}@{digest[:19]}…"
+        seen.append(Expectation("Image in the registry", shown, shown if there else "missing", there))
+    return seen
+
+
+def _model(context: StepContext, files: Mapping[str, bytes]) -> Expectation:
+    """Return whether the model in the image is registered in the pipeline's workspace, with the state `pipeline`."""
+    workspace = in_group(
+        context,
+        "Microsoft.MachineLearningServices/workspaces",
+        context.names.of(Environment.PIPELINE).ml_workspace,
+        Environment.PIPELINE,
+    )
+    about = _about_image(files).get("model")
+    version = str(about.get("version") or "") if isinstance(about, dict) else ""
+    known = context.services.machine_learning.versions(workspace, FIXED["model"])
+    mine = next((each for each in known if str(each.number) == version), None)
+    state = "missing" if mine is None else f"version {version}, state={mine.tags.get('state', 'none')}"
+    met = mine is not None and mine.tags.get("state") == Environment.PIPELINE.value
+    return Expectation("Model of the image", "registered with state=pipeline", state, met)

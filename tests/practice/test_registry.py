@@ -39,12 +39,16 @@ class Registry:
     entra_token: str
     http: requests.Session = field(init=False)
     tokens: dict[str, str] = field(default_factory=dict)
+    server: str = ""
+    """Its login server; empty for a registry of the group `lab`."""
 
     def __post_init__(self) -> None:
         self.http = session(self.cloud)
 
     @property
     def host(self) -> str:
+        if self.server:
+            return self.server
         shown = self.arm.until(provider("ContainerRegistry/registries", self.name), REGISTRIES)
         return str(shown["properties"]["loginServer"])
 

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hol_wizard.engine.events import Said
+from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Status
+from hol_wizard.errors import NotFoundError, ServiceError
+from hol_wizard.resources.context import StepContext
+from hol_wizard.steps import build_pipeline
+from tests.practice.conftest import MACHINE_LEARNING, REGISTRIES, Arm, provider, user_token
+from tests.practice.test_registry import Registry
 from tests.practice_cloud import PracticeCloud
 from tests.snapshots import Snapshots
 from tests.steps.attendee import Attendee
+from tests.steps.databricks import context_of
 from tests.steps.test_repository import Clone
 from tests.steps.test_secrets_on_the_cloud import not_passed, person
 from tests.steps.test_variable_group import Project, linked, member
@@ -20,6 +30,8 @@ __all__ = ["linked", "member", "person"]
 AGENT = "build-pipeline/find-an-agent"
 FILE = "build-pipeline/read-the-pipeline-file"
 CREATE = "build-pipeline/create-the-pipeline@pipeline"
+RUN = "build-pipeline/run-the-pipeline@pipeline"
+RESULTS = "build-pipeline/read-the-results@pipeline"
 TRIGGER = "build-pipeline/check-the-trigger"
 SEED = "devops-project/seed-the-repository"
 NAME, YAML = "practice-build", "azure-pipelines.yml"
@@ -113,3 +125,115 @@ def test_a_changed_file_is_named_and_a_trigger_that_is_off_is_found(
     ]
     clone.push(YAML, content=f"{text}\nextra: [\n")
     assert seeded.look(FILE).summary.startswith("azure-pipelines.yml cannot be used: it is not valid YAML: ")
+
+
+SMALL = """trigger: none
+pool:
+  vmImage: ubuntu-24.04
+steps:
+- script: |
+    mkdir -p out/test_results
+    cp small/artifacts.json out/
+    cp small/*.xml out/test_results/
+  displayName: Collect
+- script: {script}
+  displayName: Run Unit Tests
+- publish: out
+  artifact: PipelineArtifacts
+"""
+TESTS = """<testsuites><testsuite name="pytest" tests="2" failures="0" errors="0" skipped="0" time="0.2">
+<testcase classname="test_model" name="test_model" time="0.1"/>
+<testcase classname="test_mine" name="test_mine" time="0.1"/>
+</testsuite></testsuites>
+"""
+COVERAGE = """<coverage line-rate="0.5" lines-covered="1" lines-valid="2" version="1">
+<sources><source>x</source></sources>
+<packages><package name="."><classes><class name="score.py" filename="score.py"><lines><line number="1" hits="1"/>
+<line number="2" hits="0"/></lines></class></classes></package></packages></coverage>
+"""
+
+
+def small_pipeline(attendee: Attendee, cloud: PracticeCloud, folder: Path, script: str, image: str) -> Clone:
+    """Replace the file on the default branch by one that takes a second instead of half an hour."""
+    clone = Clone(cloud, folder)
+    clone.git("pull", "--quiet", "origin", "main")
+    (clone.folder / "small").mkdir()
+    about = {"image_location": image, "model": {"name": "worst_regression", "version": "3"}}
+    files = {"artifacts.json": json.dumps(about), "test-results.xml": TESTS, "coverage.xml": COVERAGE}
+    for name, text in files.items():
+        (clone.folder / "small" / name).write_text(text)
+    clone.push(YAML, content=SMALL.replace("{script}", script))
+    return clone
+
+
+def registry_of(attendee: Attendee, cloud: PracticeCloud) -> Registry:
+    """Return the registry of prod, as the attendee."""
+    names = attendee.names("prod")
+    arm = Arm(cloud, user_token(cloud))
+    found = Registry(cloud, arm, names.container_registry, arm.token)
+    path = provider("ContainerRegistry/registries", names.container_registry, names.resource_group)
+    found.server = str(arm.ask("GET", path, version=REGISTRIES).json()["properties"]["loginServer"])
+    return found
+
+
+def register(attendee: Attendee, cloud: PracticeCloud, state: str) -> None:
+    """Register version 3 of the model in the pipeline's workspace."""
+    names = attendee.names("pipeline")
+    arm = Arm(cloud, user_token(cloud))
+    workspace = provider("MachineLearningServices/workspaces", names.ml_workspace, names.resource_group)
+    where = f"subscriptions/{arm.subscription}/resourcegroups/{names.resource_group}/workspaces/{names.ml_workspace}"
+    uri = f"azureml://{where}/datastores/workspaceblobstore/paths/models/3"
+    properties = {"modelType": "custom_model", "modelUri": uri, "tags": {"state": state}}
+    path = f"{workspace}/models/worst_regression/versions/3"
+    assert arm.ask("PUT", path, {"properties": properties}, version=MACHINE_LEARNING).status_code == 201
+
+
+def heard(context: StepContext) -> list[Any]:
+    """Return the list that gets what a step says from now on."""
+    events: list[Any] = []
+    object.__setattr__(context, "reporter", Reporter(RUN, events.append, threading.Event()))
+    return events
+
+
+@pytest.mark.timeout(300)
+def test_a_run_is_followed_and_its_results_are_read(
+    seeded: Attendee, practice_cloud: PracticeCloud, tmp_path: Path
+) -> None:
+    assert_solved(seeded, CREATE)
+    registry = registry_of(seeded, practice_cloud)
+    image = f"{registry.host}/hol-inference@{registry.push('hol-inference', '1')}"
+    register(seeded, practice_cloud, "pipeline")
+    small_pipeline(seeded, practice_cloud, tmp_path / "clone", "echo tested", image)
+    (planned,) = build_pipeline._plan_run(context_of(seeded, RUN))
+    assert "the programs of this commit run on your machine as you; digest" in planned.note
+    assert "tasks: Collect, Run Unit Tests, publish" in planned.note
+    context = context_of(seeded, RUN)
+    events = heard(context)
+    build_pipeline.run_pipeline(context)
+    lines = [each.text for each in events if isinstance(each, Said)]
+    assert "Run Unit Tests: succeeded" in lines
+    assert "  tested" in lines
+    assert build_pipeline.run_succeeded(context_of(seeded, RUN)).status is Status.PASSED
+    result = build_pipeline.results_are_there(context_of(seeded, RESULTS))
+    assert result.status is Status.PASSED, result
+    assert result.report is not None
+    assert str(result.report).startswith("tests: 2 passed; coverage: 50 %")
+    assert [each.verb for each in build_pipeline._plan_run(context_of(seeded, RUN))] == ["leave"]
+    # Nobody but the run's own registry and workspace count.
+    registry.ask("DELETE", "/acr/v1/hol-inference")
+    register_again = build_pipeline.results_are_there(context_of(seeded, RESULTS))
+    assert [each.what for each in register_again.expectations if not each.met] == ["Image in the registry"]
+
+
+@pytest.mark.timeout(300)
+def test_the_first_failed_step_is_the_cause(seeded: Attendee, practice_cloud: PracticeCloud, tmp_path: Path) -> None:
+    assert_solved(seeded, CREATE)
+    script = "echo AADSTS700213 >&2; echo '##vso[task.logissue type=error]AADSTS700213: no match'; exit 1"
+    small_pipeline(seeded, practice_cloud, tmp_path / "clone", f'"{script}"', "none")
+    with pytest.raises(ServiceError) as failed:
+        build_pipeline.run_pipeline(context_of(seeded, RUN))
+    assert "ended as failed in Run Unit Tests: AADSTS700213: no match" in failed.value.message
+    assert "<first variable-group/trust-the-service-connection>" in failed.value.hint
+    assert build_pipeline.run_succeeded(context_of(seeded, RUN)).status is Status.FAILED
+    with pytest.raises(NotFoundError):
+        build_pipeline.results_are_there(context_of(seeded, RESULTS))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hol_wizard.services.answers import Document
+from hol_wizard.services.devops.builds import Builds
 from hol_wizard.services.devops.connection import PREVIEW, VERSION, ask
 from hol_wizard.services.devops.people import People
 from hol_wizard.services.devops.pipelines import Pipelines
@@ -17,7 +18,9 @@ from hol_wizard.services.devops.variable_groups import VariableGroups
 from hol_wizard.services.rest import RestClient, json_object
 
 
-class DevOps(Projects, People, Repositories, PullRequests, Policies, ServiceConnections, VariableGroups, Pipelines):
+class DevOps(
+    Projects, People, Repositories, PullRequests, Policies, ServiceConnections, VariableGroups, Pipelines, Builds
+):
     """One organization, with the token of the signed-in account.
 
     Sources: the service's API descriptions, version 7.1, and recorded responses.

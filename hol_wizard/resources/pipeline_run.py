@@ -1,0 +1,304 @@
+"""The run of the build pipeline that counts: the newest of the default branch's newest commit."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Final
+
+from hol_wizard.engine.ownership import Pending
+from hol_wizard.engine.read_cache import ReadCache
+from hol_wizard.engine.results import Expectation, Result, Status
+from hol_wizard.errors import NotFoundError, ServiceError, WizardError
+from hol_wizard.resources import pipeline_file
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.devops import branches, organization, seeded_repository
+from hol_wizard.resources.in_project import InProject
+from hol_wizard.resources.pipeline import lab_pipeline
+from hol_wizard.resources.starter_project import BUILD
+from hol_wizard.services.devops.builds import Build, Record
+
+USUALLY: Final = 1500.0
+"""Seconds of a run of the lab's pipeline: training takes longest. [K]"""
+_SHORT: Final = 10
+_LINES: Final = 8
+"""Last lines of a step's log that are told; the page has all of them."""
+_TIME: Final = re.compile(r"^\ufeff?\d{4}-\d\d-\d\dT[\d:.]+Z ?")
+_WAITS: Final = "Checkpoint"
+_REMEDIES: Final = (
+    (
+        r"hosted parallelism",
+        "Request the free grant, or buy a parallel job: <first build-pipeline/find-an-agent>.",
+    ),
+    (
+        r"agreed to run|agree that this commit",
+        "Start the run here with <solve>: it shows what will run, and asks.",
+    ),
+    (
+        r"service connection .* could not be found|variable group .* could not be found|has not been authorized",
+        "Create it, and permit it: <first build-pipeline/create-the-pipeline>.",
+    ),
+    (
+        r"secrets get permission|ForbiddenByRbac|AccessDenied.*vault|vault .*(denied|forbidden)|does not have secrets",
+        "Give the connection its access policy: <first variable-group/give-the-connection-its-roles>.",
+    ),
+    (
+        r"AADSTS7002(11|13|23|38)|AADSTS70021|AADSTS700024",
+        "Trust the service connection again: <first variable-group/trust-the-service-connection>.",
+    ),
+    (
+        r"Unauthorized access to Org|importImage|AuthorizationFailed|unauthorized: authentication required",
+        "The connection lacks a role: <first variable-group/give-the-connection-its-roles>. A role works after up to "
+        "ten minutes.",
+    ),
+    (r"toomanyrequests", "Docker Hub limits anonymous downloads. Run it again later."),
+)
+"""What a failed record says, and what to do about it; the first that fits counts."""
+
+
+@dataclass(frozen=True)
+class PipelineRun(InProject[tuple[Build, ...]]):
+    """The runs of one commit, the newest first; the newest counts, whoever or whatever started it.
+
+    A run carries no mark. What a merge, or somebody else, has started is adopted.
+    """
+
+    context: StepContext
+    organization: str
+    pipeline: int
+    """ID of the pipeline."""
+    branch: str
+    commit: str
+    project: str = ""
+    digest: str = ""
+    """Of what will run, where that is on the person's own machine; empty: it runs elsewhere."""
+    tasks: tuple[str, ...] = ()
+    """Titles of the tasks that will run."""
+    told: set[str] | None = field(default=None, compare=False)
+    """IDs of the steps whose end was told; None: nothing is told while somebody waits for the run."""
+    kind = "Pipeline run"
+    unmarked = "a run carries no mark: it is the wizard's if the wizard saw that it was accepted"
+    usually = USUALLY
+    patience: ClassVar[float] = 3600.0
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # computed, where others have a field
+        """Return the commit."""
+        return f"of commit {self.commit[:_SHORT]}"
+
+    @property
+    def id(self) -> str:
+        """Return its ID in the ledger."""
+        return self.below(f"runs/{self.pipeline}/{self.commit}")
+
+    @property
+    def cost(self) -> str:
+        """Return what costs while it runs."""
+        return "minutes of an agent, and a job cluster while the training runs"
+
+    @property
+    def note(self) -> str:
+        """Return what runs, and where, for the person's consent."""
+        what = f"tasks: {', '.join(self.tasks)}" if self.tasks else ""
+        here = f"the programs of this commit run on your machine as you; digest {self.digest[:_SHORT]}"
+        return "; ".join(filter(None, (what, here if self.digest else "")))
+
+    # Checking
+
+    def find(self, reads: ReadCache) -> tuple[Build, ...] | None:
+        """Return the runs of the commit.
+
+        Raises:
+            NotFoundError: The project does not exist.
+            UnseenError: The project may be hidden from this account.
+        """
+        place = self.enter(reads)
+        key = ("pipeline runs", self.organization, place.id, self.pipeline, self.branch)
+        known = reads.share(key, lambda: self.client.builds(place.id, self.pipeline, self.branch))
+        return tuple(each for each in known if each.commit == self.commit) or None
+
+    def marked(self, found: tuple[Build, ...], noted: str | None) -> bool:
+        """Return whether the wizard saw one of them accepted."""
+        return noted is not None and any(str(each.id) == noted for each in found)
+
+    def identity(self, found: tuple[Build, ...]) -> str:
+        """Return the ID of the newest."""
+        return str(found[0].id)
+
+    def pending(self, found: tuple[Build, ...]) -> Pending | None:
+        """Return how far the newest is: what it waits for, or which steps are in progress."""
+        newest = found[0]
+        if newest.ended:
+            return None
+        return Pending(f"{self._progress(newest)}: {newest.page}", can_be_deleted=True)
+
+    def records(self, run: Build) -> list[Record]:
+        """Return the parts of a run in their order."""
+        return ordered(self.client.timeline(self.place, run.id))
+
+    def _progress(self, run: Build) -> str:
+        records = self.records(run)
+        waiting = [each for each in records if each.kind.startswith(_WAITS) and each.state == "inProgress"]
+        if waiting:
+            return "waiting for permission, which you give on the run's page"
+        steps = [each for each in records if each.kind == "Task"]
+        self._tell(run, steps)
+        now = [each.name for each in steps if each.state == "inProgress"]
+        done = sum(each.state == "completed" for each in steps)
+        if now:
+            return f"going on ({now[-1]}, {done} of {len(steps)} steps done)"
+        return "going on" if run.status == "inProgress" else "waiting for an agent"
+
+    def _tell(self, run: Build, steps: Sequence[Record]) -> None:
+        """Say which steps have ended since, with the last lines of their logs."""
+        for each in steps:
+            if self.told is None or each.state != "completed" or each.id in self.told or each.result == "skipped":
+                continue
+            self.told.add(each.id)
+            self.context.reporter.say(f"{each.name}: {each.result}")
+            for line in self.client.log(self.place, run.id, each.log)[-_LINES:] if each.log else ():
+                self.context.reporter.say(f"  {_TIME.sub('', line)}")
+
+    def trouble(self, found: tuple[Build, ...]) -> WizardError | None:
+        """Return the cause of the newest one's failure, and what to do about it."""
+        newest = found[0]
+        if newest.succeeded:
+            return None
+        first = cause(self.records(newest))
+        said = "; ".join(filter(None, (*(first.issues if first is not None else ()), *newest.problems)))
+        where = f" in {first.name}" if first is not None and first.kind == "Task" else ""
+        return ServiceError(
+            f"Run {newest.number} ended as {newest.result}{where}{f': {said[:500]}' if said else ''}.",
+            f"{remedy_of(said, where)} The run's page: {newest.page}",
+        )
+
+    def expectations(self, found: tuple[Build, ...]) -> Sequence[Expectation]:
+        """Return whether the newest succeeded."""
+        newest = found[0]
+        return (Expectation("Result", "succeeded", newest.result or newest.status, newest.succeeded),)
+
+    def result(self, found: tuple[Build, ...]) -> Result:
+        """Return whether the newest succeeded, and what to do if not."""
+        newest, seen, trouble = found[0], self.expectations(found), self.trouble(found)
+        if trouble is not None:
+            again = f"{trouble.hint} To run it again, <solve>."
+            return Result(Status.FAILED, trouble.message, tuple(seen), again)
+        started = "a merge" if newest.reason.endswith("CI") else "hand"
+        return Result(
+            Status.PASSED, f"Run {newest.number}, started by {started}, succeeded: {newest.page}", tuple(seen)
+        )
+
+    def absence(self) -> Result:
+        """Return that the commit has not been built."""
+        return Result(
+            Status.FAILED,
+            f"The pipeline has not run for the newest commit of {self.branch}, {self.commit[:_SHORT]}.",
+            super().absence().expectations,
+            "Run it by hand as described, or <solve>.",
+        )
+
+    # Creating
+
+    def create(self, begun: Callable[[str], None]) -> str:
+        """Record the consent if it runs on this machine, start the run, and return its ID."""
+        del begun
+        return self._queue()
+
+    def _queue(self) -> str:
+        if self.digest:
+            self.context.services.identity.consent_to_run(self.commit, self.digest)
+        made = self.client.queue_build(self.enter(ReadCache()).id, self.pipeline, self.branch, self.commit)
+        self.context.reporter.say(f"Run {made.number} is queued: {made.page}")
+        self.context.reporter.say("Azure DevOps has the log of a step when the step has ended.")
+        return str(made.id)
+
+    def changeable(self, found: tuple[Build, ...], *, ours: bool) -> bool:
+        """Return that another run can take the place of one that failed, whoever started it."""
+        del found, ours
+        return True
+
+    def difference(self, found: tuple[Build, ...]) -> str:
+        """Return that it runs once more."""
+        return f"run {found[0].number} ended as {found[0].result}: another one is started"
+
+    def change(self, found: tuple[Build, ...]) -> None:
+        """Run it once more."""
+        del found
+        self._queue()
+
+    # Removing
+
+    def delete(self, found: tuple[Build, ...]) -> None:
+        """Cancel what goes on, and delete the runs; image and model stay."""
+        place = self.enter(ReadCache()).id
+        for each in found:
+            seen: Build | None = each
+            if not each.ended:
+                self.context.reporter.say(f"Canceling run {each.number} …")
+                self.client.cancel_build(place, each.id)
+            while seen is not None and not seen.ended:
+                self.context.reporter.wait(self.context.poll_interval)
+                seen = self.client.build(place, each.id)
+            self.client.delete_build(place, each.id)
+
+
+def ordered(records: Sequence[Record]) -> list[Record]:
+    """Return records in the order in which a person reads them: each below its parent, by its number."""
+    found: list[Record] = []
+    known = {each.id for each in records}
+
+    def add(parent: str, depth: int) -> None:
+        children = [each for each in records if (each.parent if each.parent in known else "") == parent]
+        for each in sorted(children, key=lambda each: each.order):
+            found.append(each)
+            if depth < 10 and each.id:
+                add(each.id, depth + 1)
+
+    add("", 0)
+    return found
+
+
+def cause(records: Sequence[Record]) -> Record | None:
+    """Return the first record that failed: the deepest one, as a failed step also fails its job and stage."""
+    failed = [each for each in records if each.result == "failed"]
+    steps = [each for each in failed if each.kind == "Task"]
+    with_issues = [each for each in failed if each.issues]
+    return next(iter(steps or with_issues or failed), None)
+
+
+def remedy_of(said: str, where: str = "") -> str:
+    """Return what to do about what a failed run says."""
+    for pattern, remedy in _REMEDIES:
+        if re.search(pattern, said, re.IGNORECASE | re.DOTALL):
+            return remedy
+    if "Run Unit Tests" in where:
+        return "See which test failed: <step build-pipeline/read-the-results>."
+    return "Read the log of this step on the run's page, and correct the cause."
+
+
+def digest_of(text: str, commit: str) -> str:
+    """Return the digest of what a person agrees to: the file, and the commit with all its programs."""
+    return hashlib.sha256(f"{commit}\n{text}".encode()).hexdigest()
+
+
+def lab_run(context: StepContext) -> PipelineRun:
+    """Return the run of the default branch's newest commit.
+
+    Raises:
+        NotFoundError: There is no pipeline, or no repository.
+    """
+    pipeline, repository = lab_pipeline(context), seeded_repository(context)
+    found = pipeline.find(context.reads)
+    if found is None:
+        raise NotFoundError(f"There is no pipeline {pipeline.name}.", "<first build-pipeline/create-the-pipeline>.")
+    branch, here = repository.default_branch, organization(context)
+    commit = branches(context, repository)[branch]
+    text = here.text(context.names.devops_project, repository, found.file or BUILD)
+    try:
+        tasks = tuple(each.title for each in pipeline_file.read(text).tasks)
+    except pipeline_file.UnreadableFileError:
+        tasks = ()
+    digest = digest_of(text, commit) if context.services.endpoints.runs_consent is not None else ""
+    return PipelineRun(context, here.organization, found.id, branch, commit, digest=digest, tasks=tasks)

@@ -1,0 +1,99 @@
+"""A run of a small pipeline, which the practice agent really runs."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from hol_wizard.engine import ownership
+from hol_wizard.practice import seed
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.devops import PROJECT
+from hol_wizard.resources.devops_project import lab_project
+from hol_wizard.resources.pipeline_run import PipelineRun
+from tests.practice.test_devops import as_user
+from tests.practice.test_devops_git import git
+from tests.resources.in_organization import ORGANIZATION, OrganizationCase, remove_project
+
+FILE = "trigger: none\npool:\n  vmImage: ubuntu-24.04\nsteps:\n- script: echo built\n"
+
+
+class PipelineRunCase(OrganizationCase):
+    resource = PipelineRun
+    exempt = MappingProxyType(
+        {
+            "conflict": "a run that failed is followed by another one",
+            "mark removed": "it has no mark",
+        }
+    )
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.ground.companions = frozenset({PROJECT})
+        ownership.solve(lab_project(self.ground.context()))
+        self.name = self.ground.context().names.devops_project
+        self.commit = self._push()
+        repository = self.ask("GET", "/git/repositories").json()["value"][0]
+        body = {
+            "name": "small",
+            "type": "build",
+            "process": {"type": 2, "yamlFilename": "small.yml"},
+            "repository": {"id": repository["id"], "type": "TfsGit", "defaultBranch": "refs/heads/main"},
+            "triggers": [],
+        }
+        self.pipeline = int(self.ask("POST", "/build/definitions", body).json()["id"])
+
+    def _push(self) -> str:
+        cloud = self.ground.cloud
+        token = as_user(cloud, seed.ATTENDEE.name).token
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "small.yml").write_text(FILE)
+            remote = f"{cloud.endpoints['devops']}/{ORGANIZATION}/{self.name}/_git/{self.name}"
+            for words in (
+                ("init", "--quiet", "--initial-branch=main"),
+                ("add", "--all"),
+                ("commit", "--quiet", "--message", "A small pipeline"),
+                ("push", "--quiet", remote, "HEAD:refs/heads/main"),
+            ):
+                done = git(Path(folder), *words, cloud=cloud, token=token)
+                assert done.returncode == 0, done.stderr
+            return git(Path(folder), "rev-parse", "HEAD", cloud=cloud).stdout.strip()
+
+    def make(self, context: StepContext) -> PipelineRun:
+        return PipelineRun(context, ORGANIZATION, self.pipeline, "main", self.commit, digest="0" * 64)
+
+    def ask(self, method: str, path: str, body: Any = None, **query: str) -> Any:
+        address = f"{self.ground.cloud.endpoints['devops']}/{ORGANIZATION}/{self.name}/_apis{path}"
+        return self.hand.http.request(method, address, params={"api-version": "7.1", **query}, json=body, timeout=10)
+
+    def found(self) -> list[dict[str, Any]]:
+        answer = self.ask("GET", "/build/builds", definitions=str(self.pipeline))
+        return list(answer.json()["value"]) if answer.status_code == 200 else []
+
+    def state(self) -> object:
+        return [(each["id"], each.get("result")) for each in self.found()] or None
+
+    def by_hand(self) -> None:
+        self.ground.cloud.control.consent_to_pipeline(self.commit, "1" * 64)
+        made = self.ask("POST", "/build/builds", {"definition": {"id": self.pipeline}}).json()
+        self._ended(made["id"])
+
+    def _ended(self, number: int) -> None:
+        deadline = time.monotonic() + 30
+        while self.ask("GET", f"/build/builds/{number}").json()["status"] != "completed":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def refuse(self) -> None:
+        self.refuse_at("/build/builds", message="You do not have permission to queue builds.")
+
+    def remove(self) -> None:
+        for each in self.found():
+            self._ended(each["id"])
+            assert self.ask("DELETE", f"/build/builds/{each['id']}").status_code == 204
+
+    def remove_parent(self) -> None:
+        remove_project(self.ground)
