@@ -188,7 +188,7 @@ def _problem_with_addresses(text: str) -> str:
         return "It contains no e-mail address. For example: robin@contoso.com, sam@contoso.com"
     if not wrong:
         return ""
-    lines = [f"{each} is not an e-mail address." for each in wrong]
+    lines = [f"“{each}” is not an e-mail address." for each in wrong]
     return "\n".join(lines) + " For example: robin@contoso.com, sam@contoso.com"
 
 

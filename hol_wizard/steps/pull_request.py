@@ -79,7 +79,7 @@ def _page(context: StepContext, number: int) -> str:
 
 @offers("reviewers")
 def people_of_the_project(context: StepContext) -> list[Offer]:
-    """Return the people of the project who can review, except the user.
+    """Return the people of the project who can review, except the user; without any, those of the organization.
 
     Raises:
         WizardError: Azure DevOps does not list them.
@@ -88,7 +88,9 @@ def people_of_the_project(context: StepContext) -> list[Offer]:
     me = here.person().id.lower()
     found = [each for each in here.members() if each.id.lower() != me and each.level.lower() != "stakeholder"]
     inside = [each for each in found if project.id in each.projects]
-    return [Offer(each.mail.lower(), each.mail) for each in inside or found if each.mail]
+    if inside:
+        return [Offer(each.mail.lower(), each.mail) for each in inside if each.mail]
+    return [Offer(each.mail.lower(), f"{each.mail} (not in the project yet)") for each in found if each.mail]
 
 
 # Create

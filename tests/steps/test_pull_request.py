@@ -132,6 +132,10 @@ def test_what_cannot_be_proposed_says_why(author: Attendee, practice_cloud: Prac
     unknown = replace(context_of(author, CREATE), inputs={"reviewers": "nobody@contoso.com"})
     (planned,) = pull_request._plan_creation(unknown)
     assert (planned.verb, "has no user nobody@contoso.com" in planned.note) == ("conflict", True)
+    outside = replace(context_of(author, CREATE), inputs={"reviewers": seed.ELIGIBLE.name})
+    with pytest.raises(ConflictError, match="this person is not in the project") as foreign:
+        pull_request.create(outside)
+    assert "invite-the-users" in foreign.value.hint
     context, project, repository = here(author)
     address = (
         f"{practice_cloud.endpoints['devops']}/practice/{project}/_apis/git/repositories/{repository}/pullrequests"

@@ -160,7 +160,7 @@ async def test_addresses_are_typed_one_a_line_and_each_wrong_one_is_named(
         area = form.dialog.query_one("#field-devops_users", TextArea)
         assert area.text == "robin@contoso.com\nsam@contoso.com"
         area.text = "robin@contoso.com\nsam\nkim@"
-        await until_seen(pilot, "✗ sam is not an e-mail address.", "✗ kim@ is not an e-mail address.")
+        await until_seen(pilot, "✗ “sam” is not an e-mail address.", "✗ “kim@” is not an e-mail address.")
         form.dialog.action_submit()
         assert not form.answers
         area.text = "robin@contoso.com; Robin@contoso.com\nkim@contoso.com"
