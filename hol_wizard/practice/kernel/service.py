@@ -131,6 +131,42 @@ def members(body: Mapping[str, Any], name: str) -> list[JsonObject]:
     return found or []
 
 
+def text(body: Mapping[str, Any], name: str) -> str:
+    """Return a text in a JSON object; an empty one if there is none.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    found = body.get(name)
+    if not isinstance(found, str | None):
+        raise ValueError(f"{name} is not a text")
+    return found or ""
+
+
+def boolean(body: Mapping[str, Any], name: str) -> bool:
+    """Return a Boolean in a JSON object; false if there is none.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    found = body.get(name)
+    if not isinstance(found, bool | None):
+        raise ValueError(f"{name} is not true or false")
+    return bool(found)
+
+
+def texts(body: Mapping[str, Any], name: str) -> list[str]:
+    """Return a list of texts in a JSON object; an empty one if there is none.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    found = body.get(name)
+    if not isinstance(found, list | None) or any(not isinstance(each, str) for each in found or ()):
+        raise ValueError(f"{name} is not a list of texts")
+    return found or []
+
+
 def whole_number(body: Mapping[str, Any], name: str) -> int:
     """Return a whole number in a JSON object, which may be sent as a text; 0 if there is none.
 
@@ -138,7 +174,7 @@ def whole_number(body: Mapping[str, Any], name: str) -> int:
         ValueError: It is something else.
     """
     found = body.get(name)
-    if not isinstance(found, int | str | None):
+    if isinstance(found, bool) or not isinstance(found, int | str | None):
         raise ValueError(f"{name} is not a number")
     return int(found or 0)
 

@@ -17,7 +17,7 @@ from hol_wizard.practice.devops.pipelines.definitions import Definitions, not_fo
 from hol_wizard.practice.devops.pipelines.leases import Leases
 from hol_wizard.practice.devops.pipelines.run_states import RunStates
 from hol_wizard.practice.devops.pipelines.scope import BUILD, PROJECT, Place, Scope, denied, invalid, unserved
-from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, boolean, text, whole_number
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -143,14 +143,14 @@ class BuildRequests:
         place = self._scope.contribute(request, "Update build information")
         value = []
         for body in scope.objects(request):
-            build = self._builds.get(place, int(body.get("id") or 0))
+            build = self._builds.get(place, whole_number(body, "id"))
             value.append(self._changed(request, place, build, body))
         return Response(200, {"count": len(value), "value": value})
 
     def _changed(self, request: Request, place: Place, build: Document, body: JsonObject) -> JsonObject:
         """Cancel a build (recorded: `"status": "Cancelling"`), or keep it; a client may send the rest as it got it."""
         shown = self._view.shown(request, place, build)
-        status = str(body.get("status") or "")
+        status = text(body, "status")
         if status and status.lower() != shown["status"].lower():
             self._cancel(request, place, build, scope.enumerated(status, build_list.STATUSES, "status"))
         for name, value in body.items():
@@ -158,9 +158,9 @@ class BuildRequests:
                 raise unserved(f"a change of the member '{name}' of a build")
         build |= {"changed": self._world.clock.now(), "changed_by": request.who.id}
         if body.get("keepForever") is not None:
-            build["keep"] = bool(body["keepForever"])
+            build["keep"] = boolean(body, "keepForever")
         if body.get("quality") is not None:
-            build["quality"] = str(body["quality"])
+            build["quality"] = text(body, "quality")
         self._builds.keep(build)
         return self._view.shown(request, place, build)
 

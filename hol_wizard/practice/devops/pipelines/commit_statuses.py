@@ -16,7 +16,7 @@ from hol_wizard.practice.devops.pipelines.sources import Sources
 from hol_wizard.practice.devops.repositories import Repositories
 from hol_wizard.practice.kernel.clock import timestamp
 from hol_wizard.practice.kernel.register import Register
-from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, member
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, member, text
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -110,7 +110,7 @@ class CommitStatusRequests:
         self._scope.contribute(request, "Contribute")
         body = request.json
         context = member(body, "context")
-        if not str(context.get("name") or "").strip():
+        if not text(context, "name").strip():
             raise invalid("The name of the context of a status is required.")
         now = self._world.clock.now()
         status: Document = {
@@ -118,10 +118,10 @@ class CommitStatusRequests:
             "project": place.id,
             "commit": commit,
             "state": enumerated(body.get("state") or "notSet", _STATES, "state"),
-            "description": str(body.get("description") or ""),
-            "name": str(context["name"]),
-            "genre": str(context.get("genre") or ""),
-            "url": body.get("targetUrl"),
+            "description": text(body, "description"),
+            "name": text(context, "name"),
+            "genre": text(context, "genre"),
+            "url": text(body, "targetUrl") or None,
             "created": now,
             "by": request.who.id,
         }

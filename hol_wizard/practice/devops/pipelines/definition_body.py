@@ -9,7 +9,7 @@ from typing import Any, Final
 from hol_wizard.practice.devops.pipelines.definitions import YAML
 from hol_wizard.practice.devops.pipelines.scope import enumerated, invalid, unserved
 from hol_wizard.practice.devops.versions import BRANCHES
-from hol_wizard.practice.kernel.service import JsonObject, member, members
+from hol_wizard.practice.kernel.service import JsonObject, boolean, member, members, text, texts, whole_number
 
 TRIGGERS: Final = (
     "none",
@@ -82,20 +82,20 @@ def checked(body: JsonObject, before: Mapping[str, Any], repository: str) -> dic
     for name, value in body.items():
         if name not in _KNOWN and value is not None:
             raise unserved(f"the member '{name}' of a definition")
-    name = str(body.get("name") or "").strip()
+    name = text(body, "name").strip()
     if not name or len(name) > 260 or _REFUSED_NAME.search(name):
         raise invalid(f"The build pipeline name '{name}' is not valid.", "InvalidDefinitionException")
     return {
         "name": name,
-        "path": folder(body.get("path")),
-        "queue": int(member(body, "queue").get("id") or 0),
+        "path": folder(text(body, "path")),
+        "queue": whole_number(member(body, "queue"), "id"),
         "queueStatus": enumerated(body.get("queueStatus") or "enabled", _STATES, "queueStatus"),
         "process": _process(body),
         "repository": _repository(body, repository),
         "triggers": [_trigger(each) for each in members(body, "triggers")],
         "variables": _variables(body, before.get("variables") or {}),
-        "variableGroups": [int(each.get("id") or 0) for each in members(body, "variableGroups")],
-        "tags": [str(each) for each in body.get("tags") or ()],
+        "variableGroups": [whole_number(each, "id") for each in members(body, "variableGroups")],
+        "tags": texts(body, "tags"),
         "jobAuthorizationScope": enumerated(
             body.get("jobAuthorizationScope") or "projectCollection", _SCOPES, "jobAuthorizationScope"
         ),
@@ -117,7 +117,7 @@ def _process(body: JsonObject) -> JsonObject:
         raise invalid("Value cannot be null.\r\nParameter name: definition.Process", "ArgumentNullException")
     if kind != YAML:
         return dict(process)
-    file = str(process.get("yamlFilename") or "").strip()
+    file = text(process, "yamlFilename").strip()
     if not file:
         raise invalid("The YAML file name is missing.", "InvalidDefinitionException")
     for name in set(process) - {"type", "yamlFilename"}:
@@ -129,19 +129,19 @@ def _process(body: JsonObject) -> JsonObject:
 
 def _repository(body: JsonObject, own: str) -> JsonObject:
     repository = member(body, "repository")
-    kind = str(repository.get("type") or "")
+    kind = text(repository, "type")
     if kind.lower() != "tfsgit":
         if not kind:
             raise invalid("Value cannot be null.\r\nParameter name: definition.Repository", "ArgumentNullException")
         raise unserved(f"the repository type '{kind}'")
-    if str(repository.get("id") or "").lower() != own:
+    if text(repository, "id").lower() != own:
         message = f"The repository {repository.get('id') or repository.get('name') or ''} could not be found."
         raise invalid(message, "ExternalSourceProviderException")
-    branch = str(repository.get("defaultBranch") or "")
+    branch = text(repository, "defaultBranch")
     return {
         "defaultBranch": branch,
         "clean": repository.get("clean"),
-        "checkoutSubmodules": bool(repository.get("checkoutSubmodules")),
+        "checkoutSubmodules": boolean(repository, "checkoutSubmodules"),
     }
 
 
@@ -158,11 +158,11 @@ def _trigger(given: JsonObject) -> JsonObject:
         # Nothing here fires them; `pullRequest` has no effect for Azure Repos at all.
         return {**given, "triggerType": name}
     return {
-        "branchFilters": [str(each) for each in given.get("branchFilters") or ()],
-        "pathFilters": [str(each) for each in given.get("pathFilters") or ()],
-        "settingsSourceType": int(given.get("settingsSourceType") or 1),
-        "batchChanges": bool(given.get("batchChanges")),
-        "maxConcurrentBuildsPerBranch": int(given.get("maxConcurrentBuildsPerBranch") or 1),
+        "branchFilters": texts(given, "branchFilters"),
+        "pathFilters": texts(given, "pathFilters"),
+        "settingsSourceType": whole_number(given, "settingsSourceType") or 1,
+        "batchChanges": boolean(given, "batchChanges"),
+        "maxConcurrentBuildsPerBranch": whole_number(given, "maxConcurrentBuildsPerBranch") or 1,
         "triggerType": name,
     }
 
@@ -179,8 +179,8 @@ def _variables(body: JsonObject, before: Mapping[str, Any]) -> JsonObject:
             value = kept.get("value")
         found[name] = {
             "value": value if value is None else str(value),
-            **({"allowOverride": True} if given.get("allowOverride") else {}),
-            **({"isSecret": True} if given.get("isSecret") else {}),
+            **({"allowOverride": True} if boolean(given, "allowOverride") else {}),
+            **({"isSecret": True} if boolean(given, "isSecret") else {}),
         }
     return found
 

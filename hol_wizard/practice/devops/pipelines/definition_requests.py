@@ -16,7 +16,7 @@ from hol_wizard.practice.devops.pipelines.queues import HOSTED, Queues
 from hol_wizard.practice.devops.pipelines.scope import PROJECT, Place, Scope, address, invalid, page_address
 from hol_wizard.practice.devops.repositories import Repositories
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, text, whole_number
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -182,13 +182,13 @@ class DefinitionRequests:
         vsts-rest-api-specs issue 356)."""
         place = self._scope.contribute(request, "Edit build pipeline")
         definition, body = self._find(request, place), request.json
-        if int(body.get("id") or 0) != definition["id"]:
+        if whole_number(body, "id") != definition["id"]:
             message = f"The request specifies pipeline ID {definition['id']} but the supplied pipeline has ID "
-            raise invalid(f"{message}{int(body.get('id') or 0)}.", "InvalidDefinitionException")
-        if int(body.get("revision") or 0) != newest(definition)["revision"]:
+            raise invalid(f"{message}{whole_number(body, 'id')}.", "InvalidDefinitionException")
+        if whole_number(body, "revision") != newest(definition)["revision"]:
             raise not_found(definition["id"])
         checked = await self._checked(request, place, body, body_of(definition))
-        comment = str(body.get("comment") or "")
+        comment = text(body, "comment")
         changed = self._definitions.change(place, definition, request.who.id, checked, comment)
         return Response(200, self.shown(request, place, changed))
 
@@ -304,13 +304,15 @@ def patched(properties: Document, content: bytes) -> Document:
     changes: Any = json.loads(content)
     if not isinstance(changes, list):
         raise ValueError("no JSON Patch")
+    if any(not isinstance(each, dict) or not isinstance(each.get("path"), str) for each in changes):
+        raise ValueError("no JSON Patch")
     changed = dict(properties)
     for each in changes:
         name = str(each["path"]).removeprefix("/")
-        if each["op"] == "remove":
+        if each.get("op") == "remove":
             changed.pop(name, None)
         else:
-            changed[name] = each["value"]
+            changed[name] = each.get("value")
     return changed
 
 

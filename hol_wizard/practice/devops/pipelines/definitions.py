@@ -9,7 +9,7 @@ from typing import Any, Final
 from hol_wizard.practice.devops import errors
 from hol_wizard.practice.devops.pipelines.scope import BUILD, Place
 from hol_wizard.practice.kernel.register import Register
-from hol_wizard.practice.kernel.service import Refused
+from hol_wizard.practice.kernel.service import Refused, text
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -183,6 +183,6 @@ def yaml_file(definition: Document) -> str:
 def variables(definition: Document) -> dict[str, Variable]:
     """Return the variables in a definition's settings."""
     return {
-        name: Variable(str(each.get("value") or ""), bool(each.get("isSecret")), bool(each.get("allowOverride")))
+        name: Variable(text(each, "value"), bool(each.get("isSecret")), bool(each.get("allowOverride")))
         for name, each in body_of(definition)["variables"].items()
     }

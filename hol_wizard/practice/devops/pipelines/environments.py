@@ -15,7 +15,7 @@ from hol_wizard.practice.devops.pipelines.builds import Builds
 from hol_wizard.practice.devops.pipelines.scope import PROJECT, Place, Scope, invalid, page_address
 from hol_wizard.practice.kernel.clock import timestamp
 from hol_wizard.practice.kernel.register import Register
-from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, text
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.pipelines.host import Deployment, RunKey
@@ -99,8 +99,8 @@ class EnvironmentRequests:
 
     def _create(self, request: Request) -> Response:
         place = self._scope.contribute(request, "Manage environments")
-        name = self._checked(place, str(request.json.get("name") or ""))
-        description = str(request.json.get("description") or "")
+        name = self._checked(place, text(request.json, "name"))
+        description = text(request.json, "description")
         made = self._environments.create(place.id, name, request.who.id, description)
         return Response(200, self._shown(request, place, made))
 
@@ -117,9 +117,9 @@ class EnvironmentRequests:
         place = self._scope.contribute(request, "Manage environments")
         found, body = self._find(request, place), request.json
         if "name" in body:
-            found["name"] = self._checked(place, str(body["name"] or ""), found["id"])
+            found["name"] = self._checked(place, text(body, "name"), found["id"])
         if "description" in body:
-            found["description"] = str(body["description"] or "")
+            found["description"] = text(body, "description")
         self._environments.keep({**found, "changed": self._world.clock.now()})
         return Response(200, self._shown(request, place, found))
 

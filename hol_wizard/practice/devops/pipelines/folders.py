@@ -11,7 +11,7 @@ from hol_wizard.practice.devops.pipelines.definitions import Definitions
 from hol_wizard.practice.devops.pipelines.scope import BUILD, PROJECT, Place, Scope, invalid
 from hol_wizard.practice.kernel.clock import timestamp
 from hol_wizard.practice.kernel.register import Register
-from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Router
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Router, text
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -74,7 +74,7 @@ class FolderRequests:
         made: Document = {
             "project": place.id,
             "path": path,
-            "description": request.json.get("description"),
+            "description": text(request.json, "description") or None,
             "created": self._world.clock.now(),
             "by": request.who.id,
             "changed": None,
@@ -86,10 +86,10 @@ class FolderRequests:
         """Change the description of a folder, or move it with its pipelines (recorded: Folders - Update)."""
         place = self._scope.contribute(request, "Edit build pipeline")
         found, body = self._find(request, place), request.json
-        target = folder(body["path"]) if body.get("path") else found["path"]
+        target = folder(text(body, "path")) if text(body, "path") else found["path"]
         if target == _ROOT:
             raise invalid("A folder cannot become the root folder.")
-        description = body.get("description", found["description"])
+        description = text(body, "description") if "description" in body else found["description"]
         changed = {"changed": self._world.clock.now(), "changer": request.who.id}
         for each in self._folders.of(place):
             if _inside(each["path"], found["path"]):

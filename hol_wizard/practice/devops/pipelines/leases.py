@@ -14,7 +14,16 @@ from hol_wizard.practice.devops.pipelines.definitions import Definitions
 from hol_wizard.practice.devops.pipelines.scope import BUILD, PROJECT, Place, Scope, invalid
 from hol_wizard.practice.kernel.clock import timestamp
 from hol_wizard.practice.kernel.register import Register
-from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Router
+from hol_wizard.practice.kernel.service import (
+    JsonObject,
+    Refused,
+    Request,
+    Response,
+    Router,
+    boolean,
+    text,
+    whole_number,
+)
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -111,8 +120,8 @@ class LeaseRequests:
         return _listed(made)
 
     def _made(self, place: Place, given: JsonObject) -> Document:
-        build = self._builds.get(place, int(given.get("runId") or 0))
-        if build["definition"] != int(given.get("definitionId") or 0) or not str(given.get("ownerId") or "").strip():
+        build = self._builds.get(place, whole_number(given, "runId"))
+        if build["definition"] != whole_number(given, "definitionId") or not text(given, "ownerId").strip():
             raise invalid("A lease needs an ownerId, and the definitionId and runId of a build.")
         numbers = (int(each["id"]) for each in self._leases.all() if each["organization"] == place.organization.name)
         now = self._world.clock.now()
@@ -120,12 +129,12 @@ class LeaseRequests:
             "id": 1 + max(numbers, default=0),
             "organization": place.organization.name,
             "project": place.id,
-            "owner": str(given["ownerId"]),
+            "owner": text(given, "ownerId"),
             "definition": build["definition"],
             "run": build["id"],
             "created": now,
             "until": now + _days(given.get("daysValid")) * _DAY,
-            "protect": bool(given.get("protectPipeline")),
+            "protect": boolean(given, "protectPipeline"),
         }
         self._leases.keep(lease)
         return lease
@@ -135,7 +144,7 @@ class LeaseRequests:
         lease = self._find(place, request.match["lease"])
         if body.get("daysValid") is not None:
             lease["until"] = self._world.clock.now() + _days(body["daysValid"]) * _DAY
-        lease["protect"] = bool(body.get("protectPipeline", lease["protect"]))
+        lease["protect"] = boolean(body, "protectPipeline") if "protectPipeline" in body else lease["protect"]
         self._leases.keep(lease)
         return Response(200, _shown(lease))
 
@@ -147,7 +156,7 @@ class LeaseRequests:
 
 
 def _days(given: Any) -> int:
-    days = int(given if given is not None else _FOREVER)
+    days = whole_number({"daysValid": given}, "daysValid") if given is not None else _FOREVER
     if days < 1:
         raise invalid("daysValid is at least 1.")
     return min(days, _FOREVER)

@@ -16,13 +16,23 @@ from hol_wizard.practice.devops.pipelines.builds import Builds, run_key
 from hol_wizard.practice.devops.pipelines.definition_body import folder
 from hol_wizard.practice.devops.pipelines.definition_requests import DefinitionRequests
 from hol_wizard.practice.devops.pipelines.definitions import YAML, Definitions, newest
-from hol_wizard.practice.devops.pipelines.queueing import Queueing, Wanted, pipeline_refusal
+from hol_wizard.practice.devops.pipelines.queueing import Queueing, Wanted, pipeline_refusal, template_parameters
 from hol_wizard.practice.devops.pipelines.run_states import RunStates
 from hol_wizard.practice.devops.pipelines.scope import PROJECT, Place, Scope, address, invalid, page_address, unserved
 from hol_wizard.practice.devops.pipelines.upstream import NotRunnableError
 from hol_wizard.practice.devops.repositories import Repositories
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Router, member
+from hol_wizard.practice.kernel.service import (
+    JsonObject,
+    Refused,
+    Request,
+    Response,
+    Router,
+    boolean,
+    member,
+    text,
+    texts,
+)
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -127,16 +137,16 @@ class PipelineRequests:
         configuration = member(body, "configuration")
         for name in set(configuration) - {"type", "path", "repository"}:
             raise unserved(f"the member 'configuration.{name}' of a pipeline")
-        if str(configuration.get("type") or "").lower() != "yaml":
+        if text(configuration, "type").lower() != "yaml":
             raise unserved(f"the configuration type '{configuration.get('type') or ''}'")
         repository = member(configuration, "repository")
-        kind = str(repository.get("type") or "")
+        kind = text(repository, "type")
         definition = await self._creating.create(
             request,
             place,
             {
                 "name": body.get("name"),
-                "path": folder(body.get("folder")),
+                "path": folder(text(body, "folder")),
                 "process": {"type": YAML, "yamlFilename": configuration.get("path")},
                 "repository": {
                     "id": repository.get("id"),
@@ -171,7 +181,8 @@ class PipelineRequests:
         for name, value in body.items():
             if name not in _MEMBERS and value is not None:
                 raise unserved(f"the member '{name}' of a run")
-        override = body.get("yamlOverride")
+        boolean(body, "previewRun")
+        override = text(body, "yamlOverride")
         if override and not preview:
             raise invalid("The yamlOverride is supported in previews only.")
         resources = member(body, "resources")
@@ -189,21 +200,19 @@ class PipelineRequests:
                 raise ValueError(f"the variable {name} is not an object")
             if each.get("isSecret"):
                 raise unserved("secret variables of a run")
-        skipped = body.get("stagesToSkip") or []
-        if not isinstance(skipped, list):
-            raise ValueError("stagesToSkip is not a list")
+        skipped = texts(body, "stagesToSkip")
         pipelines = member(resources, "pipelines")
         return Wanted(
-            branch=str(own.get("refName") or ""),
-            commit=str(own.get("version") or ""),
+            branch=text(own, "refName"),
+            commit=text(own, "version"),
             by=request.who.id,
-            variables={name: str(each.get("value") or "") for name, each in variables.items()},
-            template_parameters=member(body, "templateParameters"),
-            skipped_stages=[str(each) for each in skipped],
+            variables={name: text(each, "value") for name, each in variables.items()},
+            template_parameters=template_parameters(body),
+            skipped_stages=skipped,
             upstream_versions={
-                alias: str(each.get("version") or "") for alias, each in pipelines.items() if each.get("version")
+                alias: version for alias in pipelines if (version := text(member(pipelines, alias), "version"))
             },
-            yaml=str(override) if override else None,
+            yaml=override or None,
         )
 
     async def _preview(self, request: Request) -> Response:
@@ -221,7 +230,7 @@ class PipelineRequests:
     async def _run(self, request: Request) -> Response:
         place = self._scope.contribute(request, "Queue builds")
         definition = self._find(request, place)
-        if request.json.get("previewRun"):
+        if boolean(request.json, "previewRun"):
             return Response(200, await self._expanded(request, place, definition))
         try:
             wanted = self._wanted(request, preview=False)

@@ -10,14 +10,20 @@ from hol_wizard.practice.devops.pipelines.build_list import STATUSES
 from hol_wizard.practice.devops.pipelines.build_view import BuildView
 from hol_wizard.practice.devops.pipelines.builds import REASONS, Builds
 from hol_wizard.practice.devops.pipelines.definitions import Definitions, newest, not_found
-from hol_wizard.practice.devops.pipelines.queueing import Queueing, Wanted, build_refusal, sent_variables
+from hol_wizard.practice.devops.pipelines.queueing import (
+    Queueing,
+    Wanted,
+    build_refusal,
+    sent_variables,
+    template_parameters,
+)
 from hol_wizard.practice.devops.pipelines.queues import Queues
 from hol_wizard.practice.devops.pipelines.scope import PROJECT, Place, Scope, enumerated, invalid, unserved
 from hol_wizard.practice.devops.pipelines.sources import Commit, Sources
 from hol_wizard.practice.devops.pipelines.upstream import NotRunnableError
 from hol_wizard.practice.devops.repositories import Repositories
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, member
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, member, text, whole_number
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -71,7 +77,7 @@ class QueueBuildRequests:
         for name, value in body.items():
             if name not in _QUEUED | _SENT_BACK and value not in (None, [], {}, False):
                 raise unserved(f"the member '{name}' of a queued build")
-        if str(body.get("status") or STATUSES[5]).lower() != STATUSES[5].lower():
+        if (text(body, "status") or STATUSES[5]).lower() != STATUSES[5].lower():
             raise unserved("the member 'status' of a queued build")
         definition = self._definition(request, place, body)
         try:
@@ -87,12 +93,12 @@ class QueueBuildRequests:
         if not str(number).isdecimal() or int(number) == 0:
             raise invalid("Value cannot be null.\r\nParameter name: build.Definition", "ArgumentNullException")
         definition = self._definitions.get(place, int(number))
-        if given.get("revision") is not None and int(given["revision"]) != newest(definition)["revision"]:
+        if given.get("revision") is not None and whole_number(given, "revision") != newest(definition)["revision"]:
             raise not_found(number)
         return definition
 
     def _wanted(self, request: Request, place: Place, body: JsonObject) -> Wanted:
-        queue = int(member(body, "queue").get("id") or 0)
+        queue = whole_number(member(body, "queue"), "id")
         if queue and self._queues.numbered(place.project, queue) is None:
             raise invalid(f"The queue with ID {queue} could not be found.", "QueueNotFoundException")
         reason = enumerated(body.get("reason") or "manual", REASONS, "reason")
@@ -100,12 +106,12 @@ class QueueBuildRequests:
             raise unserved(f"the reason '{reason}' for a queued build")
         parameters = body.get("parameters")
         return Wanted(
-            branch=str(body.get("sourceBranch") or ""),
-            commit=str(body.get("sourceVersion") or ""),
+            branch=text(body, "sourceBranch"),
+            commit=text(body, "sourceVersion"),
             by=request.who.id,
             variables=sent_variables(parameters),
             parameters=str(parameters) if parameters else None,
-            template_parameters=member(body, "templateParameters"),
+            template_parameters=template_parameters(body),
             queue=queue,
             priority=enumerated(body.get("priority") or "normal", _PRIORITIES, "priority"),
         )

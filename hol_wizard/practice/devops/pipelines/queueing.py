@@ -24,7 +24,7 @@ from hol_wizard.practice.devops.pipelines.scope import BUILD, Place, invalid, un
 from hol_wizard.practice.devops.pipelines.sources import Sources
 from hol_wizard.practice.devops.pipelines.upstream import NotRunnableError, Upstream
 from hol_wizard.practice.devops.repositories import Repositories
-from hol_wizard.practice.kernel.service import Refused
+from hol_wizard.practice.kernel.service import JsonObject, Refused, member
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.pipelines.compile import compile_pipeline
@@ -375,3 +375,18 @@ def sent_variables(parameters: Any) -> dict[str, str]:
     if not isinstance(found, dict):
         raise invalid("The parameters of a build are a JSON object as text.")
     return {name: str(value) for name, value in found.items()}
+
+
+def template_parameters(body: JsonObject) -> dict[str, str]:
+    """Return the `templateParameters` of a run: texts by their names, as the description has them.
+
+    Raises:
+        ValueError: A value is an object or a list.
+    """
+    found = {}
+    for name, value in member(body, "templateParameters").items():
+        if isinstance(value, dict | list):
+            raise ValueError(f"the parameter {name} is not a text")
+        if value is not None:
+            found[name] = str(value)
+    return found

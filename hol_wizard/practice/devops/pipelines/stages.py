@@ -9,7 +9,7 @@ from hol_wizard.practice.devops.pipelines import scope
 from hol_wizard.practice.devops.pipelines.builds import Builds
 from hol_wizard.practice.devops.pipelines.run_states import RunStates
 from hol_wizard.practice.devops.pipelines.scope import BUILD, PROJECT, Scope, enumerated, invalid, unserved
-from hol_wizard.practice.kernel.service import Request, Response, Router
+from hol_wizard.practice.kernel.service import Request, Response, Router, boolean
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.pipelines.orchestrate.attempts import AttemptError
 
@@ -36,7 +36,7 @@ class StageRequests:
         state = _state(body.get("state"))
         try:
             if state == "retry":
-                all_jobs = bool(body.get("forceRetryAllJobs"))
+                all_jobs = boolean(body, "forceRetryAllJobs")
                 self._states.retry_stage(build, request.match["stage"], all_jobs=all_jobs)
             else:
                 self._states.cancel_stage(build, request.match["stage"])
