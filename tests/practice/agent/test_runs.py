@@ -406,6 +406,13 @@ async def test_one_job_runs_at_a_time(bench: Bench, tmp_path: Path) -> None:
     assert (await bench.all(plan(stage(*jobs))))["result"] == "succeeded"
 
 
+async def gone(process: psutil.Process) -> None:
+    """Wait until a process is killed: its supervisor does it when the server's pipe ends."""
+    async with asyncio.timeout(30):
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            await asyncio.sleep(0.02)
+
+
 async def test_an_agent_that_is_killed_ends_its_run_with_an_issue_and_leaves_nothing(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.host.definition["hidden"] = Value("canary-restart-1", secret=True)
@@ -424,7 +431,7 @@ async def test_an_agent_that_is_killed_ends_its_run_with_an_issue_and_leaves_not
         assert again.record("Job", "Job")["result"] == "failed"
         assert "We stopped hearing" in again.record("Job", "Job")["details"]["issues"][0]["message"]
         assert again.steps()["Next"] == "skipped"
-        assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+        await gone(process)
         for file in tmp_path.rglob("*"):
             assert not file.is_file() or b"canary-restart-1" not in file.read_bytes(), file
         assert (await again.ended(waiting))["result"] == "succeeded"
@@ -469,9 +476,7 @@ async def test_a_server_that_is_killed_leaves_no_process_and_no_secret(tmp_path:
         run = again.run()
         assert (run["state"], run["result"]) == ("completed", "failed")
         assert "We stopped hearing from agent" in run["issues"][0]
-        async with asyncio.timeout(30):
-            while orphan.is_running() and orphan.status() != psutil.STATUS_ZOMBIE:
-                await asyncio.sleep(0.02)
+        await gone(orphan)
         for file in tmp_path.rglob("*"):
             assert not file.is_file() or b"canary-kill-2" not in file.read_bytes(), file
     finally:

@@ -28,6 +28,9 @@ _RESERVED = (
 """Prefixes of the variables that the system sets."""
 
 
+_DETAILS = "See https://github.com/microsoft/azure-pipelines-yaml/blob/master/design/readonly-variables.md for details."
+
+
 class ReadOnlyError(Exception):
     """A variable cannot be changed."""
 
@@ -108,14 +111,10 @@ class Variables:
         known = self._values.get(name.lower())
         if known is not None and known.read_only:
             if not name.lower().startswith(_RESERVED):
-                raise ReadOnlyError(f"Overwriting readonly variable '{name}' is not permitted.")
+                raise ReadOnlyError(f"Overwriting readonly variable '{name}' is not permitted. {_DETAILS}")
             # TaskCommandExtension.cs: without `agent.readOnlyVariables`, only a warning.
             self._given[name.lower()] = self._values[name.lower()] = replace(known, value=value)
-            return (
-                f"Overwriting readonly variable '{name}'. This behavior will be disabled in the future."
-                " See https://github.com/microsoft/azure-pipelines-yaml/blob/master/design/readonly-variables.md"
-                " for details."
-            )
+            return f"Overwriting readonly variable '{name}'. This behavior will be disabled in the future. {_DETAILS}"
         self.set(name, value, **how)
         return ""
 
