@@ -169,10 +169,18 @@ def take(environ: MutableMapping[str, str]) -> dict[str, str]:
         environ: The process's own, `os.environ`.
     """
     taken = dict(environ)
-    for name in taken:
-        if not any(group.has(name) for group in _KEPT):
-            del environ[name]
+    for name in ignored(taken):
+        del environ[name]
     return taken
+
+
+def ignored(environ: Mapping[str, str]) -> list[str]:
+    """Return the names of the variables that stay in no program of the wizard, because they are in no group.
+
+    Args:
+        environ: The process's variables, before any are removed.
+    """
+    return [name for name in environ if not any(group.has(name) for group in _KEPT)]
 
 
 def of_child(environ: Mapping[str, str], *groups: Group) -> dict[str, str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 from hol_wizard import __version__
-from hol_wizard.doctor import devops_preflight, preflight
+from hol_wizard.doctor import devops_preflight, preflight, surroundings
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import UsageError
 from hol_wizard.lab.model import Environment
@@ -119,7 +121,25 @@ def _clock(context: StepContext) -> Result:
 
 
 def _variable(name: str) -> str:
-    return os.environ.get(name) or os.environ.get(name.lower()) or ""
+    """Return a variable's value; as for Python and requests, the name in lowercase takes precedence."""
+    return os.environ.get(name.lower()) or os.environ.get(name) or ""
+
+
+_HOST: Final = re.compile(
+    r"\*|[*.]*[A-Za-z0-9_-][A-Za-z0-9._-]*(:[0-9]+)?|\[?[0-9A-Fa-f:.]+\]?(/[0-9]+)?|[0-9.]+/[0-9]+"
+)
+
+
+def _excluded() -> list[str]:
+    """Return the hosts that are reached without the proxy; other entries can contain a sign-in."""
+    entries = [each for each in re.split(r"[,\s]+", _variable("NO_PROXY")) if each]
+    return [each if _HOST.fullmatch(each) else "an entry that is not a host" for each in entries]
+
+
+def _differ(name: str) -> bool:
+    """Return whether a variable has one value in uppercase and another one in lowercase."""
+    upper, lower = os.environ.get(name), os.environ.get(name.lower())
+    return bool(upper and lower) and upper != lower
 
 
 def _proxy(context: StepContext) -> Result:
@@ -139,14 +159,25 @@ def _proxy(context: StepContext) -> Result:
             seen.append(Expectation(name, "a file of certificates", value if there else f"no file {value}", there))
     if not seen:
         return Result(Status.PASSED, "No proxy and no additional certificates are set.")
-    return judge(
+    passed = f"In use: {', '.join(each.what for each in seen)}."
+    if seen[0].what in PROXIES:
+        excluded = _excluded()
+        seen.append(Expectation("NO_PROXY", "any", ", ".join(excluded) or "not set", met=True))
+        passed += f" Reached without the proxy: {', '.join(excluded)}." if excluded else " NO_PROXY is not set."
+    different = [name for name in (*PROXIES, "NO_PROXY") if _differ(name)]
+    found = judge(
         seen,
-        passed=f"In use: {', '.join(each.what for each in seen)}.",
+        passed=passed,
         failed="A variable for the proxy or the certificates is wrong, so requests will fail.",
         next_action="You, or your network administrator: correct the variable, or unset it. A proxy variable has "
         "the form "
         f"http://name:password@host:port. {ENCODE}",
     )
+    if found.passed and different:
+        both = " and ".join(f"{name.lower()} and {name}" for name in different)
+        advice = f"You: set {both} to the same value. The wizard uses the one in lowercase, other programs the other."
+        return replace(found, next_action=advice)
+    return found
 
 
 def _subscription_chosen(context: StepContext) -> Result:
@@ -191,8 +222,13 @@ def _deleted_workspaces(context: StepContext) -> Result:
     )
 
 
-def examinations(home: Home) -> Sequence[Examination]:
-    """Return the doctor's checks, in the order to show."""
+def examinations(home: Home, environ: Mapping[str, str]) -> Sequence[Examination]:
+    """Return the doctor's checks, in the order to show.
+
+    Args:
+        home: Where files are kept.
+        environ: The process's variables, before any are removed.
+    """
     # These checks are about the subscription, regardless of whether one may create resources in it.
     chosen = ("doctor/sign-in", "doctor/names", "doctor/subscription-chosen")
     signed_in, devops = ("doctor/sign-in",), ("doctor/devops", "doctor/names")
@@ -202,12 +238,15 @@ def examinations(home: Home) -> Sequence[Examination]:
         Examination("doctor/ledger", "Ledger", _ledger),
         Examination("doctor/keyring", "Keyring", _keyring),
         Examination("doctor/git", "git", tools.git),
+        Examination("doctor/git-settings", "Settings of git", surroundings.git_settings, ("doctor/git",)),
+        Examination("doctor/variables", "Variables of other programs", surroundings.variables_ignored(environ)),
         Examination("doctor/docker", "Docker engine", tools.docker_engine),
         Examination("doctor/proxy", "Proxy and certificates", _proxy),
         Examination("doctor/network", "Network", _network),
         Examination("doctor/clock", "Clock", _clock, ("doctor/network",)),
         Examination("doctor/names", "Names", set_up.names_chosen, step="set-up/choose-your-names"),
         Examination("doctor/sign-in", "Sign-in", set_up.signed_in, ("doctor/network",), step="set-up/sign-in"),
+        Examination("doctor/directories", "Directories", surroundings.directories, ("doctor/sign-in",), 30.0),
         Examination(
             "doctor/subscription-chosen",
             "Subscription",

@@ -62,7 +62,8 @@ class Connection:
         self._cloud = cloud
         self._ledger = ledger
         self._connect = connect
-        self._environ = environ
+        self.environ = environ
+        """The process's variables, before any were removed."""
         self.make = make or self._make
         self._connecting = threading.Lock()
 
@@ -73,7 +74,7 @@ class Connection:
             endpoints,
             self.profile.name,
             tenant=lambda: self.profile.choices.tenant,
-            environ=self._environ,
+            environ=self.environ,
             cache=self._home.cache_folder(self._cloud, self.profile.name),
             devops_by_token=lambda: self.profile.settings.value("devops_sign_in") == "token",
         )

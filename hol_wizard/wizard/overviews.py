@@ -59,7 +59,7 @@ class Overviews:
         """Return the titles of the doctor's checks, by key, and their run."""
         from hol_wizard.doctor.examinations import examinations as examinations_of
 
-        examinations = examinations_of(self._home)
+        examinations = examinations_of(self._home, self._parts.connection.environ)
         titles = {each.key: each.title for each in examinations}
         steps = {each.key: each.step for each in examinations if each.step}
         reads = ReadCache()

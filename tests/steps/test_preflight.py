@@ -171,7 +171,9 @@ def test_a_proxys_password_is_not_shown(context: StepContext, monkeypatch: pytes
     for name in (*variables.PROXIES, *doctor.CERTIFICATES):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    examine = {each.key: each.run for each in doctor.examinations(Attendee(tmp_path, tmp_path).home)}["doctor/proxy"]
+    examine = {each.key: each.run for each in doctor.examinations(Attendee(tmp_path, tmp_path).home, {})}[
+        "doctor/proxy"
+    ]
     assert examine(context).status is Status.PASSED
     monkeypatch.setenv("HTTPS_PROXY", "http://jane:hunter2@proxy.example:3128")
     found = examine(context)

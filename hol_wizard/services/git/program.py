@@ -53,6 +53,17 @@ class GitReport:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundSetting:
+    """A setting of the person or the system that applies to every repository."""
+
+    file: str
+    """Path of the file; the command line for a variable."""
+    name: str
+    """As git prints it: the first and the last part in lowercase."""
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The result of a git command."""
 
@@ -227,6 +238,30 @@ class Git:
                 self._setting(here, "user.name", "GIT_AUTHOR_NAME"),
                 self._setting(here, "user.email", "GIT_AUTHOR_EMAIL"),
             )
+
+    def settings(self) -> tuple[FoundSetting, ...]:
+        """Return the settings of the person and the system, in the order in which git reads them.
+
+        Raises:
+            ServiceError: git is not installed, or cannot start a repository with them.
+        """
+        with tempfile.TemporaryDirectory(prefix="hol-wizard-", ignore_cleanup_errors=True) as folder:
+            # Some wrong values only stop a command that uses a repository.
+            for words in (
+                ("init", "--quiet", "--template="),
+                ("config", "--list", "--show-scope", "--show-origin", "-z"),
+            ):
+                ended = run(Path(folder), words, seconds=_SECONDS)
+                if ended.code != 0:
+                    raise meaning(words[0], ended)
+        # Each setting is `SCOPE NUL file:PATH NUL NAME newline VALUE NUL`; one without a value is true.
+        fields = iter(ended.text.split("\0"))
+        found = []
+        for scope, origin, setting in zip(fields, fields, fields, strict=False):
+            name, newline, value = setting.partition("\n")
+            if scope in {"system", "global"}:
+                found.append(FoundSetting(origin.removeprefix("file:"), name, value if newline else "true"))
+        return tuple(found)
 
     def set_globally(self, name: str, value: str) -> None:
         """Write a setting into the person's git configuration (`git config --global`).

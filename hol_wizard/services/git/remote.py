@@ -83,6 +83,8 @@ class GitRemote:
                 (f"http.{self.url}.extraHeader", ""),
                 (f"url.{self.url}.insteadOf", self.url),
                 (f"url.{self.url}.pushInsteadOf", self.url),
+                # Without verification, git would send the sign-in to any server.
+                (f"http.{self.url}.sslVerify", "true"),
                 ("push.gpgSign", "false"),
                 # Azure DevOps takes no push options, and git then refuses to push: an empty one clears the list.
                 ("push.pushOption", ""),

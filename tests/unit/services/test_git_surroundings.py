@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from hol_wizard.errors import AccessDeniedError, ServiceError
+from hol_wizard.errors import AccessDeniedError, ServiceError, WizardError
 from hol_wizard.services.git.clone import Clone
 from hol_wizard.services.git.program import Git, run
 from hol_wizard.services.git.remote import File, GitRemote, Person
 from hol_wizard.services.secrets import Secret
+from tests.unit.services.tls_server import Reply, Server
 
 WHO = Person("Alex", "alex@contoso.com")
 
@@ -172,3 +173,13 @@ def test_a_setting_that_rewrites_the_address_is_overruled_or_named(
     assert "sends it to ssh://git@ssh.example.invalid/" in refused.value.message
     assert str(file) in refused.value.message
     assert f"git config --global --unset-all url.ssh://git@ssh.example.invalid/.{key.lower()}" in refused.value.hint
+
+
+@pytest.mark.parametrize("whose", ["", ' "BASE"', ' "BASE/contoso/lab"'])
+def test_a_setting_that_trusts_any_server_does_not_count(whose: str, server: Server) -> None:
+    write_settings(f"[http{whose.replace('BASE', server.base)}]\n\tsslVerify = false\n")
+    server.replies = [Reply(404)]
+    remote = GitRemote(f"{server.base}/contoso/lab", lambda: Secret("Basic CANARY"))
+    with pytest.raises(WizardError, match="certificate"):
+        seed(remote, onto=True)
+    assert server.asked == []
