@@ -377,3 +377,29 @@ def test_a_branch_that_the_service_does_not_delete_stays_after_a_completion(plac
     place.until(lambda found: found["status"] == "completed")
     place.git("fetch", "--quiet", "--prune", "origin")
     assert place.git("branch", "--remotes", "--list", f"origin/{source}") != ""
+
+
+@pytest.mark.parametrize("odd", [7, True, ["x"], {"x": "y"}], ids=str)
+def test_a_text_of_another_type_is_refused(place: Place, odd: object) -> None:
+    """The descriptions say `string` (git 7.1); what the service does with a number is not recorded."""
+    place.cloud.wrong_on_purpose("/pullrequests")
+    wrong: list[tuple[str, str, dict[str, Any]]] = [
+        *(("POST", "", {**body(), name: odd}) for name in ("title", "description", "sourceRefName", "targetRefName")),
+        ("POST", "", body(labels=[{"name": odd}])),
+        ("POST", "", body(reviewers=[{"id": odd}])),
+    ]
+    assert {place.ask(*each).status_code for each in wrong} == {400}
+    assert place.ask("GET").json()["count"] == 0
+    place.create()
+    changes: list[tuple[str, str, dict[str, Any]]] = [
+        *(("PATCH", "/1", {name: odd}) for name in ("title", "description", "targetRefName")),
+        ("PATCH", "/1", {"autoCompleteSetBy": {"id": odd}}),
+        ("PATCH", "/1", {"completionOptions": {"mergeCommitMessage": odd}}),
+        ("POST", "/1/threads", {"comments": [{"content": odd}]}),
+        ("POST", "/1/statuses", {"state": "succeeded", "context": {"name": odd}}),
+        ("POST", "/1/statuses", {"state": "succeeded", "context": {"name": "n", "genre": odd}}),
+        ("POST", "/1/statuses", {"state": "succeeded", "context": {"name": "n"}, "description": odd}),
+    ]
+    before = place.get()
+    assert [place.ask(*each).status_code for each in changes] == [400] * len(changes)
+    assert place.get() == before

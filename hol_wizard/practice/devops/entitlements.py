@@ -15,7 +15,7 @@ from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.service import Part
 from hol_wizard.practice.devops.users import Users, subject
 from hol_wizard.practice.kernel.clock import short_timestamp
-from hol_wizard.practice.kernel.service import JsonObject, Request, Response, member, members
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, member, members, text
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -95,7 +95,7 @@ class DevOpsEntitlements(Part):
 
     def _added(self, organization: Organization, body: JsonObject) -> JsonObject:
         """Add a user, and return the result, which can be an error."""
-        mail = str(member(body, "user").get("principalName") or "").lower()
+        mail = text(member(body, "user"), "principalName").lower()
         level = str(member(body, "accessLevel").get("accountLicenseType") or "express")
         found = next((each for each in self._users.of(organization) if each["mail"].lower() == mail), None)
         person = seed.USERS.get(mail)
@@ -120,7 +120,7 @@ class DevOpsEntitlements(Part):
         return _NO_LICENSE if level == "express" and len(paid) >= BASIC_AT_MOST else None
 
     def _enter(self, user: Document, entitlement: JsonObject) -> None:
-        project = str(member(entitlement, "projectRef").get("id") or "").lower()
+        project = text(member(entitlement, "projectRef"), "id").lower()
         if self._projects.named(project) is None:
             raise errors.no_project(project)
         group = str(member(entitlement, "group").get("groupType") or "projectContributor")

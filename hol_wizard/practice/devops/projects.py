@@ -10,7 +10,7 @@ from hol_wizard.practice.devops import access, errors, paging
 from hol_wizard.practice.devops.members import Members
 from hol_wizard.practice.devops.organizations import PROCESSES, Organization, Process
 from hol_wizard.practice.kernel.clock import short_timestamp
-from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, text
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -232,7 +232,7 @@ class Projects:
         organization, body = access.organization(request), request.json
         if not organization.may_create_projects(request.who.id):
             raise errors.not_permitted(request.who.client, "Create new projects")
-        name = str(body.get("name") or "")
+        name = text(body, "name")
         if not name or len(name) > _LONGEST_NAME or _REFUSED_NAME.search(name):
             message = f"VS402865: The project name '{name}' is not valid."
             raise errors.refused(400, message, "InvalidProjectNameException")
@@ -255,7 +255,7 @@ class Projects:
             "organization": organization.name,
             "collection": organization.id,
             "name": name,
-            "description": str(body.get("description") or ""),
+            "description": text(body, "description"),
             "visibility": str(body.get("visibility") or "private"),
             "process": process.id,
             "source_control": "Git" if source.lower() == "git" else "Tfvc",

@@ -10,7 +10,7 @@ from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.personal_tokens import FULL, LONGEST_DAYS, SCOPES, PersonalTokens
 from hol_wizard.practice.devops.service import Part
 from hol_wizard.practice.kernel.clock import short_timestamp
-from hol_wizard.practice.kernel.service import JsonObject, Request, Response
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, text
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -69,9 +69,9 @@ class DevOpsTokens(Part):
 
     def _wrong(self, organization: Organization, body: JsonObject) -> tuple[str, float]:
         """Return what is wrong with the request for a token, and when the token would expire."""
-        if not str(body.get("displayName") or "").strip():
+        if not text(body, "displayName").strip():
             return "displayNameRequired", 0
-        scopes = str(body.get("scope") or "").split()
+        scopes = text(body, "scope").split()
         if not scopes or not set(scopes) <= SCOPES:
             return "invalidScope", 0
         if body.get("allOrgs"):

@@ -54,8 +54,9 @@ class LeaveDialog(Dialog[LeaveAnswer]):
         yield Static(
             Content.assemble(
                 (self._what, "bold"),
-                " is in progress.\n\nStopping waits for the next safe point. The cloud continues what it "
-                "has started, and the next start finds it; nothing is created twice.",
+                " is in progress.\n\nStopping waits for the next safe point. A program on this machine, such as a "
+                "build, ends; the cloud continues what it has started, and the next start finds it. Nothing is "
+                "created twice.",
                 f" Cancel it: {self._left} is canceled as well." if self._left else "",
             ),
             markup=False,

@@ -9,7 +9,7 @@ from hol_wizard.practice.devops.pull_requests import records
 from hol_wizard.practice.devops.pull_requests.people import People
 from hol_wizard.practice.devops.pull_requests.scope import Scope
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Router
+from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Router, text
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -101,7 +101,7 @@ class Threads:
         return Response(200)
 
     def _add(self, request: Request, thread: Document, given: Any) -> Document:
-        content = str((given or {}).get("content") or "")
+        content = text(given or {}, "content")
         if not content.strip():
             raise records.invalid("content")
         now = self._world.clock.now()

@@ -146,20 +146,18 @@ def invalid(what: str) -> Refused:
     )
 
 
-def checked_texts(title: object, description: object) -> tuple[str, str]:
+def checked_texts(title: str, description: str) -> tuple[str, str]:
     """Return title and description of a pull request.
 
     Raises:
         Refused: One is too long, or there is no title (messages are estimates).
     """
-    wanted, told = str(title or "").strip(), str(description or "")
+    wanted, length = title.strip(), len(description)
     if not wanted or len(wanted) > LONGEST_TITLE:
         raise invalid(f"The title of a pull request has 1 to {LONGEST_TITLE} characters.")
-    if len(told) > LONGEST_DESCRIPTION:
-        raise invalid(
-            f"A maximum description length of {LONGEST_DESCRIPTION} characters is allowed; this one has {len(told)}."
-        )
-    return wanted, told
+    if length > LONGEST_DESCRIPTION:
+        raise invalid(f"A maximum description length of {LONGEST_DESCRIPTION} characters is allowed, not {length}.")
+    return wanted, description
 
 
 def label_id(name: str) -> str:

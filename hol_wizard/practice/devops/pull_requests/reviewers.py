@@ -8,7 +8,7 @@ from hol_wizard.practice.devops import errors
 from hol_wizard.practice.devops.pull_requests import records
 from hol_wizard.practice.devops.pull_requests.people import People
 from hol_wizard.practice.devops.pull_requests.scope import Scope
-from hol_wizard.practice.kernel.service import Request, Response, Router
+from hol_wizard.practice.kernel.service import Request, Response, Router, text
 from hol_wizard.practice.kernel.store import Document
 
 
@@ -93,7 +93,7 @@ class Reviewers:
                 raise records.invalid(
                     "You can only reset votes to zero (NoVote) using this REST call. You cannot vote for another user."
                 )
-            kept = records.reviewer(pull, str(each.get("id") or "").lower())
+            kept = records.reviewer(pull, text(each, "id").lower())
             if kept is not None:
                 kept["vote"] = 0
         self._scope.keep(pull)

@@ -13,7 +13,7 @@ from hol_wizard.practice.devops.pull_requests import records
 from hol_wizard.practice.devops.pull_requests.people import People
 from hol_wizard.practice.devops.pull_requests.records import PullRequests
 from hol_wizard.practice.devops.repositories import Repositories
-from hol_wizard.practice.kernel.service import JsonObject, Request
+from hol_wizard.practice.kernel.service import JsonObject, Request, text
 from hol_wizard.practice.kernel.store import Document
 
 
@@ -106,7 +106,7 @@ class Scope:
         Raises:
             Refused: They are not in the organization, or cannot see the repository (public: 400, "is not recognized").
         """
-        identity = str((given or {}).get("id") or "").lower()
+        identity = text(given or {}, "id").lower()
         if not people.can_review(organization, project, identity):
             raise records.invalid(f"The identity {identity} is not recognized.")
         return records.enter(pull, identity, required=bool(given.get("isRequired")))

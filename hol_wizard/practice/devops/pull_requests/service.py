@@ -22,7 +22,7 @@ from hol_wizard.practice.devops.pull_requests.statuses import Statuses
 from hol_wizard.practice.devops.repositories import NO_COMMIT, Repositories
 from hol_wizard.practice.devops.versions import BRANCHES, branch_heads
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, text
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -221,8 +221,8 @@ class PullRequestService:
             request.json,
         )
         self._scope.check_contributor(request, project)
-        source, target = str(body.get("sourceRefName") or ""), str(body.get("targetRefName") or "")
-        title, description = records.checked_texts(body.get("title"), body.get("description"))
+        source, target = text(body, "sourceRefName"), text(body, "targetRefName")
+        title, description = records.checked_texts(text(body, "title"), text(body, "description"))
         heads = await branch_heads(await self._repositories.path(project))
         if source not in heads or target not in heads or source == target:
             raise errors.refused(409, NO_BRANCH, "GitPullRequestStaleException", errors.GIT)
@@ -244,7 +244,7 @@ class PullRequestService:
         for each in records.parts(body.get("reviewers")):
             self._scope.add_reviewer(organization, project, pull, each, self._people)
         pull["labels"] = [
-            {"id": records.label_id(str(each.get("name"))), "name": str(each.get("name")), "active": True}
+            {"id": records.label_id(text(each, "name")), "name": text(each, "name"), "active": True}
             for each in records.parts(body.get("labels"))
         ]
         self._pulls.keep(pull)
@@ -288,11 +288,11 @@ class PullRequestService:
 
     async def _change_texts(self, project: Document, pull: Document, body: dict[str, Any]) -> None:
         if "title" in body or "description" in body:
-            title, description = body.get("title", pull["title"]), body.get("description", pull["description"])
+            title, description = (text({**pull, **body}, name) for name in ("title", "description"))
             pull["title"], pull["description"] = records.checked_texts(title, description)
         if "isDraft" in body:
             pull["draft"] = bool(body["isDraft"])
-        target = str(body.get("targetRefName") or pull["target"])
+        target = text(body, "targetRefName") or pull["target"]
         if target != pull["target"]:
             heads = await branch_heads(await self._repositories.path(project))
             if target not in heads or target == pull["source"]:
@@ -318,7 +318,7 @@ class PullRequestService:
             pull["options"] = self._checked_options(request, organization, options)
         if "autoCompleteSetBy" not in body:
             return
-        wanted = str(records.part(body["autoCompleteSetBy"]).get("id") or "").lower()
+        wanted = text(records.part(body["autoCompleteSetBy"]), "id").lower()
         if wanted == records.NOBODY:
             wanted = ""
         if wanted and wanted != records.member_of(request.who, organization):
@@ -326,6 +326,7 @@ class PullRequestService:
         pull["auto_complete"] = wanted
 
     def _checked_options(self, request: Request, organization: Organization, options: dict[str, Any]) -> dict[str, Any]:
+        text(options, "mergeCommitMessage")
         strategy = merging.strategy(options)
         strategy = {"1": "noFastForward", "2": "squash", "3": "rebase", "4": "rebaseMerge"}.get(strategy, strategy)
         if strategy not in merging.SERVED:
@@ -347,7 +348,7 @@ class PullRequestService:
         """
         if pull["draft"]:
             raise records.invalid("A draft pull request cannot be completed.")
-        reviewed = str(records.part(body.get("lastMergeSourceCommit")).get("commitId") or "").lower()
+        reviewed = text(records.part(body.get("lastMergeSourceCommit")), "commitId").lower()
         if reviewed not in {"", NO_COMMIT, pull["source_commit"]}:
             message = "TF401192: The source branch has been modified since the last merge attempt."
             raise errors.refused(409, message, "GitPullRequestStaleException", errors.GIT)

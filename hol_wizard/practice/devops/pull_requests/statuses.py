@@ -7,7 +7,7 @@ from hol_wizard.practice.devops.pull_requests import records
 from hol_wizard.practice.devops.pull_requests.people import People
 from hol_wizard.practice.devops.pull_requests.scope import Scope
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, text
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -43,14 +43,14 @@ class Statuses:
         body, now = request.json, self._world.clock.now()
         state, context = str(body.get("state") or "notSet"), records.part(body.get("context"))
         state = _STATES[int(state)] if state.isdecimal() and int(state) < len(_STATES) else state
-        if state not in _STATES or not str(context.get("name") or "").strip():
+        if state not in _STATES or not text(context, "name").strip():
             raise records.invalid("state" if state not in _STATES else "context.name")
         status = {
             "id": 1 + max((each["id"] for each in pull["statuses"]), default=0),
             "state": state,
-            "description": str(body.get("description") or ""),
-            "context": {"name": str(context["name"]), "genre": str(context.get("genre") or "")},
-            "url": body.get("targetUrl"),
+            "description": text(body, "description"),
+            "context": {"name": context["name"], "genre": text(context, "genre")},
+            "url": text(body, "targetUrl") or None,
             "created": now,
             "by": records.member_of(request.who, self._scope.organization(request)),
         }
