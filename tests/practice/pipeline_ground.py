@@ -31,12 +31,14 @@ class Ground:
 
     def __post_init__(self) -> None:
         self.devops = as_user(self.cloud)
-        self.devops.make("lab")
         self.project = Project(self.devops)
         self.token = user_token(self.cloud, seed.ATTENDEE.name, SCOPE)
-        assert (
-            git(self.folder, "clone", remote(self.cloud), "clone", cloud=self.cloud, token=self.token).returncode == 0
-        )
+
+    def begin(self) -> None:
+        """Make the project and the clone."""
+        self.devops.make("lab")
+        done = git(self.folder, "clone", remote(self.cloud), "clone", cloud=self.cloud, token=self.token)
+        assert done.returncode == 0, done.stderr
 
     @property
     def clone(self) -> Path:

@@ -16,6 +16,7 @@ from tests.practice.pipeline_ground import Ground
 from tests.practice.test_devops import as_user, join
 from tests.practice.test_devops_pipelines import Project
 from tests.practice_cloud import PracticeCloud
+from tests.snapshots import Snapshots
 
 HELLO = """\
 trigger: none
@@ -61,11 +62,15 @@ steps:
 
 
 @pytest.fixture
-def ground(practice_cloud: PracticeCloud, tmp_path: Path) -> Ground:
-    made = Ground(practice_cloud, tmp_path)
-    made.push(HELLO, "Added a pipeline")
-    made.project.create()
-    return made
+def ground(practice_cloud: PracticeCloud, tmp_path: Path, snapshots: Snapshots) -> Ground:
+    def make() -> None:
+        made = Ground(practice_cloud, tmp_path)
+        made.begin()
+        made.push(HELLO, "Added a pipeline")
+        made.project.create()
+
+    snapshots.prepare("pipeline", practice_cloud, tmp_path, make)
+    return Ground(practice_cloud, tmp_path)
 
 
 def test_a_build_is_queued_and_followed_to_its_logs(ground: Ground) -> None:
@@ -96,6 +101,7 @@ def test_a_build_is_queued_and_followed_to_its_logs(ground: Ground) -> None:
     assert ground.project.error("GET", "/build/builds/1/logs/999") == (404, "BuildLogNotFoundException")
 
 
+@pytest.mark.slow
 def test_a_running_step_has_no_log_and_the_timeline_tells_only_what_has_changed(ground: Ground) -> None:
     ground.push(
         "steps:\n- script: |\n    echo before\n    while [ ! -e go ]; do sleep 0.05; done\n  displayName: Wait\n"
@@ -120,6 +126,7 @@ def test_a_running_step_has_no_log_and_the_timeline_tells_only_what_has_changed(
     assert again == (400, "BuildStatusInvalidChangeException")
 
 
+@pytest.mark.slow
 def test_what_a_build_publishes_is_there(ground: Ground) -> None:
     ground.push(PUBLISHES)
     build = ground.run()
@@ -156,6 +163,7 @@ def test_what_a_build_publishes_is_there(ground: Ground) -> None:
     ).text == ("# Done\n")
 
 
+@pytest.mark.slow
 def test_test_results_and_coverage_of_a_build_are_at_both_hosts(ground: Ground) -> None:
     ground.push(PUBLISHES)
     number = ground.run()["id"]
@@ -234,6 +242,7 @@ def test_variables_are_set_only_if_the_pipeline_says_so(ground: Ground) -> None:
     assert "open=8 closed=2" in ground.project.ask("GET", f"/build/builds/{build['id']}/logs/{log}").text
 
 
+@pytest.mark.slow
 def test_a_commit_runs_only_if_somebody_has_agreed(ground: Ground) -> None:
     made = ground.commit("Not shown to anybody", **{"azure-pipelines__yml": HELLO + "- script: touch ran\n"})
     ground.git("push", "--quiet", "origin", "HEAD:main")
@@ -265,6 +274,7 @@ def test_a_run_without_a_parallel_job_fails_and_says_so(ground: Ground) -> None:
     assert ground.run()["result"] == "succeeded"
 
 
+@pytest.mark.slow
 def test_builds_are_found_by_what_they_are(ground: Ground) -> None:
     first = ground.run()
     ground.push(HELLO + "- script: exit 3\n")
@@ -402,6 +412,7 @@ stages:
 """
 
 
+@pytest.mark.slow
 def test_a_failed_stage_runs_again_with_what_depends_on_it(ground: Ground, tmp_path: Path) -> None:
     kept = ground.project.get("/build/definitions/1")
     mark = tmp_path / "mark"
@@ -436,6 +447,7 @@ def test_a_failed_stage_runs_again_with_what_depends_on_it(ground: Ground, tmp_p
     assert ground.record(number, "Good")["id"] != first["Phase", "Good"]["id"]
 
 
+@pytest.mark.slow
 def test_a_stage_is_canceled_and_the_others_go_on(ground: Ground) -> None:
     ground.push(
         "trigger: none\nstages:\n- stage: Long\n  jobs:\n  - job: A\n    steps:\n"

@@ -55,6 +55,7 @@ def ground(practice_cloud: PracticeCloud, tmp_path: Path) -> Ground:
     folder = tmp_path / "ground"
     folder.mkdir()
     made = Ground(practice_cloud, folder)
+    made.begin()
     made.push(PUBLISHES, "Added a pipeline")
     return made
 

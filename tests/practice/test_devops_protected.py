@@ -67,6 +67,7 @@ class Protected:
 @pytest.fixture
 def protected(practice_cloud: PracticeCloud, arm: Arm, tmp_path: Path) -> Protected:
     ground = Ground(practice_cloud, tmp_path)
+    ground.begin()
     arm.make_group()
     identity = provider("ManagedIdentity/userAssignedIdentities", "build-id")
     made = arm.ask("PUT", identity, {"location": "westeurope"}, version=IDENTITIES).json()["properties"]
@@ -141,6 +142,7 @@ def checkpoint(ground: Ground, build: int) -> dict[str, Any]:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_run_waits_for_permissions_and_then_reads_the_vault_as_the_connection(protected: Protected) -> None:
     ground = protected.ground
     number = ground.queue()["id"]

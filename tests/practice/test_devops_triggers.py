@@ -11,16 +11,21 @@ import pytest
 from hol_wizard.practice.devops.branch_policies import BUILD
 from tests.practice.pipeline_ground import SECONDS, Ground
 from tests.practice_cloud import PracticeCloud
+from tests.snapshots import Snapshots
 
 STEP = "steps:\n- script: echo done\n"
 
 
 @pytest.fixture
-def ground(practice_cloud: PracticeCloud, tmp_path: Path) -> Ground:
-    made = Ground(practice_cloud, tmp_path)
-    made.push("trigger: none\n" + STEP, "Added a pipeline")
-    made.project.create()
-    return made
+def ground(practice_cloud: PracticeCloud, tmp_path: Path, snapshots: Snapshots) -> Ground:
+    def make() -> None:
+        made = Ground(practice_cloud, tmp_path)
+        made.begin()
+        made.push("trigger: none\n" + STEP, "Added a pipeline")
+        made.project.create()
+
+    snapshots.prepare("pipeline-without-triggers", practice_cloud, tmp_path, make)
+    return Ground(practice_cloud, tmp_path)
 
 
 def builds(ground: Ground, **query: str) -> list[dict[str, Any]]:
@@ -54,6 +59,7 @@ def test_a_message_can_say_that_a_push_starts_nothing(ground: Ground, message: s
     assert builds(ground) == []
 
 
+@pytest.mark.slow
 def test_paths_decide_and_the_yaml_of_the_pushed_branch_counts(ground: Ground) -> None:
     trigger = "trigger:\n  branches: {include: ['*']}\n  paths: {include: [src], exclude: [src/docs]}\n"
     ground.push(trigger + STEP)
@@ -75,6 +81,7 @@ def test_invalid_yaml_makes_a_run_that_fails(ground: Ground) -> None:
     assert "NoSuchTask@9" in build["validationResults"][0]["message"]
 
 
+@pytest.mark.slow
 def test_changes_are_batched_while_a_run_is_in_progress(ground: Ground) -> None:
     batched = "trigger:\n  batch: true\n  branches: {include: [main]}\n"
     wait = batched + "steps:\n- script: while [ ! -e go ]; do sleep 0.05; done\n"
@@ -112,6 +119,7 @@ def merged(ground: Ground, repository: str, number: int) -> dict[str, Any]:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_completed_pull_request_starts_a_run_of_its_merge(ground: Ground) -> None:
     repository, number = pull_request(ground, "trigger: [main]\n" + STEP)
     pull = merged(ground, repository, number)
@@ -129,6 +137,7 @@ def test_a_completed_pull_request_starts_a_run_of_its_merge(ground: Ground) -> N
     assert ground.wait(build["id"])["result"] == "succeeded"
 
 
+@pytest.mark.slow
 def test_a_policy_wants_a_build_of_the_merge(ground: Ground) -> None:
     scope = [{"repositoryId": None, "refName": "refs/heads/main", "matchKind": "Exact"}]
     settings = {"buildDefinitionId": 1, "queueOnSourceUpdateOnly": True, "validDuration": 0, "scope": scope}
@@ -168,6 +177,7 @@ def test_a_policy_wants_a_build_of_the_merge(ground: Ground) -> None:
     assert ground.project.ask("PATCH", path, {**done, "lastMergeSourceCommit": None}).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_successful_run_starts_the_pipelines_that_name_it(ground: Ground) -> None:
     release = (
         "trigger: none\nresources:\n  pipelines:\n  - pipeline: up\n    source: build\n"
@@ -187,6 +197,7 @@ def test_a_successful_run_starts_the_pipelines_that_name_it(ground: Ground) -> N
     assert f"from {first['buildNumber']}" in ground.project.ask("GET", f"/build/builds/{second['id']}/logs/{log}").text
 
 
+@pytest.mark.slow
 def test_a_tag_starts_a_run_only_if_the_trigger_has_its_name(ground: Ground) -> None:
     made = ground.push("trigger: {tags: {include: [v*]}}\n" + STEP)
     ground.git("tag", "other")
@@ -199,6 +210,7 @@ def test_a_tag_starts_a_run_only_if_the_trigger_has_its_name(ground: Ground) -> 
     assert ground.wait(build["id"])["result"] == "succeeded"
 
 
+@pytest.mark.slow
 def test_a_trigger_of_the_settings_replaces_that_of_the_file(ground: Ground) -> None:
     kept = ground.project.get("/build/definitions/1")
     trigger = {"triggerType": "continuousIntegration", "settingsSourceType": 1, "branchFilters": ["+refs/heads/*"]}

@@ -47,6 +47,8 @@ def goes_on(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_project_that_takes_too_long_is_still_ours(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     case = DevOpsProjectCase(ground)
     case.prepare()
+    # At the tests' own speed it is made before the first look.
+    ground.cloud.control.settings(speed=100)
     goes_on(case, monkeypatch)
 
 

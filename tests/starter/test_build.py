@@ -116,6 +116,7 @@ def test_it_fetches_builds_and_notes_the_image_and_its_model(
     }
 
 
+@pytest.mark.slow
 def test_another_base_image_is_handed_on_and_noted_in_the_image(
     module: ModuleType, fetched: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -352,6 +353,7 @@ def test_a_run_records_the_image_the_tests_and_who_has_asked(
     assert not (artifacts / "test_results" / "half.xml").exists()
 
 
+@pytest.mark.slow
 def test_without_docker_it_records_what_the_image_would_contain(
     module: ModuleType, fetched: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,6 +155,7 @@ def without_installation(repository: Path) -> None:
     file.write_text(lines[0] + lines[1].split("\n\n", 1)[1])
 
 
+@pytest.mark.slow
 def test_the_practice_az_refuses_what_it_does_not_know(
     practice_cloud: PracticeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

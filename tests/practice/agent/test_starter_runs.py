@@ -83,6 +83,7 @@ def head(repository: Path) -> str:
     return subprocess.run(words, cwd=repository, check=True, capture_output=True, text=True).stdout.strip()
 
 
+@pytest.mark.slow
 async def test_the_build_runs_to_its_artifact(ready: Bench, repository: Path) -> None:
     made = request(compiled(starter_text("azure-pipelines.yml")), commit=head(repository))
     run = await ready.ended(ready.queue(made))
