@@ -114,6 +114,14 @@ def seeded_repository(context: StepContext, missing: str = "") -> Repository:
     return found
 
 
+def is_seeded(context: StepContext) -> bool:
+    """Return whether an organization is chosen, and its repository exists and is not empty."""
+    if not context.profile.choices.devops_organization:
+        return False
+    found = repository(context)
+    return found is not None and bool(found.default_branch)
+
+
 def branches(context: StepContext, found: Repository) -> Mapping[str, str]:
     """Return a repository's branches with their commits; read once, regardless of how many checks need it."""
     here, name = organization(context), context.names.devops_project

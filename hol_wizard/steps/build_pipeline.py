@@ -20,7 +20,7 @@ from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import in_project, service_connection
 from hol_wizard.resources.azure_resource import in_group
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.devops import organization, seeded_repository
+from hol_wizard.resources.devops import is_seeded, organization, seeded_repository
 from hol_wizard.resources.pipeline import BuildPipeline, lab_pipeline
 from hol_wizard.resources.pipeline_file import PipelineFile, UnreadableFileError, compare, read
 from hol_wizard.resources.pipeline_permission import PipelinePermission
@@ -304,6 +304,8 @@ def _ran(context: StepContext) -> list[PipelineRun]:
 
 
 def _marked_run(context: StepContext) -> Sequence[Marked]:
+    if not is_seeded(context):
+        return ()
     try:
         return ownership.marked(lab_run(context))
     except NotFoundError:

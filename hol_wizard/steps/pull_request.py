@@ -16,7 +16,7 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError, SignInError
 from hol_wizard.lab.inputs import addresses
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.devops import branches, organization, repository, seeded_repository
+from hol_wizard.resources.devops import branches, is_seeded, organization, seeded_repository
 from hol_wizard.resources.devops_user import required_project
 from hol_wizard.resources.local_clone import required_clone
 from hol_wizard.resources.pull_request import LabPullRequest
@@ -175,10 +175,8 @@ def _made(context: StepContext) -> list[LabPullRequest]:
 
 
 def _marked(context: StepContext) -> Sequence[Marked]:
-    """Return the marked pull request; without an organization there is none."""
-    if not context.profile.choices.devops_organization or repository(context) is None:
-        return ()
-    return ownership.marked(_pull_request(context))
+    """Return the marked pull request; without an organization, or in an empty repository, there is none."""
+    return ownership.marked(_pull_request(context)) if is_seeded(context) else ()
 
 
 @undo(plan=lambda context: [change for each in _made(context) for change in ownership.plan_undo(each)], marked=_marked)

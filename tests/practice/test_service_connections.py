@@ -15,10 +15,17 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.devops.organizations import PRACTICE
 from hol_wizard.practice.devops.pipeline_permissions import PipelinePermissions
-from hol_wizard.practice.devops.service_connections import AUDIENCE, PipelineJobs, ServiceConnections
+from hol_wizard.practice.devops.projects import Projects
+from hol_wizard.practice.devops.service_connections import (
+    AUDIENCE,
+    PipelineJobs,
+    ServiceConnections,
+    ServiceConnectionsService,
+)
 from hol_wizard.practice.devops.variable_groups import UnreadableError, VariableGroups
 from hol_wizard.practice.directory import assertions, objects
 from hol_wizard.practice.kernel.clock import Clock
+from hol_wizard.practice.kernel.service import Refused, Request, Response, Router
 from hol_wizard.practice.kernel.store import Store
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.key_vault.service import Secrets
@@ -388,3 +395,30 @@ def test_a_job_that_runs_is_known_with_its_connections(cloud: Cloud) -> None:
         assert cloud.world.part(PipelineJobs).find(job["id"]) == job
         login = cloud.world.part(ServiceConnections).login(cloud.connection)
     assert (login.tenant, login.client) == (seed.TENANT, seed.fixed_id("client"))
+
+
+def test_a_running_job_gets_the_assertion_of_a_connection_that_it_may_use(cloud: Cloud) -> None:
+    world, router = cloud.world, Router()
+    ServiceConnectionsService(world, router, world.part(Projects))
+    plan, number = seed.fixed_id("plan"), seed.fixed_id("job")
+    job = {"id": number, "plan": plan, "project": cloud.project, "principal": seed.ATTENDEE.id}
+    path = f"/practice/{cloud.project}/_apis/distributedtask/hubs/build/plans/{plan}/jobs/{number}/oidctoken"
+    route, match, _ = router.find("POST", path)
+    assert route is not None
+    query = {"serviceconnectionid": cloud.connection["id"]}
+
+    def ask(who: seed.Principal, connections: list[str]) -> Response:
+        with world.store.transaction():
+            world.part(PipelineJobs).keep({**job, "connections": connections})
+            answer = route.handler(Request("POST", path, query, {}, b"{}", "", match=match, caller=who))
+        assert isinstance(answer, Response)
+        return answer
+
+    given = ask(seed.ATTENDEE, [cloud.connection["id"]])
+    assert isinstance(given.body, dict)
+    client = cloud.connection["parameters"]["serviceprincipalid"]
+    assertions.verify(world, client, given.body["oidcToken"], "", ())
+    for who, connections in ((seed.ORGANIZER, [cloud.connection["id"]]), (seed.ATTENDEE, [])):
+        with pytest.raises(Refused) as refused:
+            ask(who, connections)
+        assert refused.value.response.status == 403

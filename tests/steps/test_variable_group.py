@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import requests
 
+from hol_wizard import headless
 from hol_wizard.engine.results import Result, Status
+from hol_wizard.headless import WorkOptions
 from hol_wizard.practice import seed
 from hol_wizard.practice.directory.assertions import DEVOPS_ISSUER
 from hol_wizard.steps.secret_values import DATA_LAKE
@@ -185,6 +187,21 @@ def test_the_choice_of_an_identity_can_change(linked: Attendee, practice_cloud: 
     arm = Arm(practice_cloud, user_token(practice_cloud))
     assert arm.ask("GET", identity_path(linked), version=MANAGED).status_code == 404
     assert ask("GET", "/applications?$filter=displayName eq 'hol-practice-build'").json()["value"] == []
+
+
+def test_a_lost_ledger_is_written_again_by_the_marks(linked: Attendee, practice_cloud: PracticeCloud) -> None:
+    kinds = {"Managed identity", "Service connection", "Variable group", "Role assignment"}
+    before = {(each.kind, each.resource.lower()) for each in linked.wizard().ledger.standing() if each.kind in kinds}
+    for path in linked.home.ledger_file("practice", "default").parent.glob("ledger.jsonl*"):
+        path.unlink()
+    assert headless.rebuild_ledger(linked.wizard(), WorkOptions(yes=True)) == 0
+    after = {(each.kind, each.resource.lower()) for each in linked.wizard().ledger.standing() if each.kind in kinds}
+    assert after == before
+    # Without a mark, the credential and the access policy are nobody's; the credential goes with the identity.
+    assert linked.teardown(*ALL).all_passed()
+    assert Project(practice_cloud).connection() == {}
+    arm = Arm(practice_cloud, user_token(practice_cloud))
+    assert arm.ask("GET", identity_path(linked), version=MANAGED).status_code == 404
 
 
 def test_a_connection_of_somebody_elses_is_adopted_and_left(member: Attendee, practice_cloud: PracticeCloud) -> None:
