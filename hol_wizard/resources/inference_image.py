@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -63,6 +64,11 @@ def own_model(context: StepContext) -> ModelVersion:
 def _registry(context: StepContext) -> str:
     """Return the ID of dev's workspace, whose registry has the model, whatever the step's environment."""
     return machine_learning.workspace(replace(context, environment=Environment.DEV)).id
+
+
+def _tag(alias: str) -> str:
+    """Return an alias as a tag of an image, which consists of ASCII letters, digits, `_`, `.` and `-`."""
+    return re.sub(r"[^a-zA-Z0-9_.-]", "-", alias)
 
 
 @dataclass(frozen=True)
@@ -218,6 +224,13 @@ class InferenceImage(Resource[Image]):
         """Return what to do about an image of another commit or model."""
         if owns(self, found):
             return "To build it again, <solve>."
+        if LAB_LABEL in found.labels:
+            return (
+                "Another profile, or another person, has built it with the same container engine. To have one of your "
+                f"own, add the line IMAGE_TAG={_tag(self.context.names.alias)} to "
+                f"{self.folder / PROJECT / 'settings.env'}, "
+                "then <solve>."
+            )
         return f"Build it again by hand, or remove it (docker image rm {self.name}) and <solve>."
 
     # Removing

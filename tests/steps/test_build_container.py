@@ -229,6 +229,21 @@ def test_the_image_has_this_code_and_this_model_and_answers(builder: Attendee, p
     )
     docker("image", "rm", name)
 
+    # Somebody else uses this engine, too: the way out takes nothing from them
+    recipe = builder.root / "theirs"
+    recipe.write_text(f"FROM {BASE}\nLABEL hol-wizard.lab=theirs\n", encoding="utf-8")
+    docker("build", "--quiet", "--file", str(recipe), "--tag", name, str(clone(builder)))
+    advice = builder.look(BUILD).next_action
+    assert "add the line IMAGE_TAG=attendee to" in advice
+    file = clone(builder) / FILE
+    mine = file.read_text(encoding="utf-8")
+    file.write_text(f"{mine}IMAGE_TAG=attendee\n", encoding="utf-8")
+    assert builder.look(SETTINGS).status is Status.PASSED
+    (planned,) = builder.plan(BUILD)[BUILD]
+    assert (planned.verb, planned.name) == ("create", "hol-inference:attendee")
+    file.write_text(mine, encoding="utf-8")
+    docker("image", "rm", name)
+
     # Ours goes, with those that it took the name from
     docker("tag", ours, name)
     builder.solve(BUILD)
