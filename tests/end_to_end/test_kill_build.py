@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 import tomllib
 import uuid
@@ -39,7 +40,12 @@ def ground(attendees_machine: Machine) -> Iterator[Ground]:
         assert done.returncode == 0, done.stdout + done.stderr
         with (clone(made) / FILE).open("a", encoding="utf-8") as file:
             file.write(f"IMAGE_TAG=test-{uuid.uuid4().hex[:8]}\n")
+        ours = lab(made)
         yield made
+    # What a failed test has left on this machine.
+    for kind in (("container", "ls", "--all"), ("image", "ls")):
+        for each in docker(*kind, "--quiet", "--filter", f"label={LAB_LABEL}={ours}").split():
+            subprocess.run(["docker", kind[0], "rm", "--force", each], capture_output=True, check=False)
 
 
 def clone(ground: Ground) -> Path:

@@ -13,7 +13,7 @@ from tests.end_to_end.test_kill_infrastructure import adopted_without_a_reason, 
 from tests.practice.test_devops import as_user
 
 STEPS = ("devops-project/require-a-review", "pull-request/create-the-pull-request")
-KILLS = 12
+KILLS = 18
 
 
 @pytest.fixture
