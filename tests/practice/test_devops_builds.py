@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.devops.pipelines.checks import APPROVAL
 from hol_wizard.practice.devops.pipelines.consent import MISSING
 from hol_wizard.practice.devops.pipelines.parallelism import NONE
 from tests.practice.pipeline_ground import Ground
@@ -461,3 +462,62 @@ def test_a_stage_is_canceled_and_the_others_go_on(ground: Ground) -> None:
     assert ground.wait(number)["result"] == "canceled"
     stages = {each["name"]: each["result"] for each in ground.timeline(number) if each["type"] == "Stage"}
     assert stages == {"Long": "canceled", "After": "succeeded"}
+
+
+DEPLOYS = """\
+trigger: none
+jobs:
+- deployment: Deploy
+  environment: QA
+  strategy:
+    runOnce:
+      deploy:
+        steps:
+        - bash: echo deployed
+"""
+
+
+def test_a_stage_waits_for_the_approval_of_its_environment(ground: Ground) -> None:
+    ground.push(DEPLOYS)
+    assert ground.run()["result"] == "succeeded"
+    (environment,) = ground.project.get("/distributedtask/environments")["value"]
+    history = f"/distributedtask/environments/{environment['id']}/environmentdeploymentrecords"
+    assert [each["result"] for each in ground.project.get(history)["value"]] == ["succeeded"]
+    me = ground.devops.ask("GET", "/connectionData", version="7.1-preview.1").json()["authenticatedUser"]["id"]
+    settings = {"approvers": [{"id": me}], "minRequiredApprovers": 1, "executionOrder": "anyOrder"}
+    check = {
+        "type": {"id": APPROVAL, "name": "Approval"},
+        "settings": {**settings, "instructions": "Look first", "blockedApprovers": []},
+        "resource": {"type": "environment", "id": str(environment["id"]), "name": "QA"},
+        "timeout": 2880,
+    }
+    preview = {"version": "7.1-preview.1"}
+    made = ground.project.ask("POST", "/pipelines/checks/configurations", check, **preview)
+    assert made.status_code == 200, made.text
+    query = {"resourceType": "environment", "resourceId": str(environment["id"]), "$expand": "settings"}
+    (listed,) = ground.project.ask("GET", "/pipelines/checks/configurations", **preview, **query).json()["value"]
+    assert (listed["timeout"], listed["settings"]["instructions"]) == (2880, "Look first")
+    for status, result in (("rejected", "failed"), ("approved", "succeeded")):
+        number = ground.queue()["id"]
+        (waiting,) = [each for each in ground.timeline(number) if each["type"] == "Checkpoint.Approval"]
+        (pending,) = ground.project.get("/pipelines/approvals", state="pending", **{"$expand": "steps"})["value"]
+        assert pending["id"] == waiting["id"]
+        assert pending["steps"][0]["assignedApprover"]["id"] == me
+        decision = [{"approvalId": pending["id"], "status": status, "comment": "Seen"}]
+        decided = ground.project.ask("PATCH", "/pipelines/approvals", decision).json()["value"][0]
+        assert (decided["status"], decided["steps"][0]["actualApprover"]["id"]) == (status, me)
+        assert ground.wait(number)["result"] == result
+        ground.cloud.wrong_on_purpose("PATCH .*/approvals")
+        again = ground.project.error("PATCH", "/pipelines/approvals", decision)
+        assert again == (400, "ApprovalUpdateException")
+    one = f"/pipelines/checks/configurations/{listed['id']}"
+    check["settings"] = {**settings, "requesterCannotBeApprover": True}
+    assert ground.project.ask("PATCH", one, check, **preview).status_code == 200
+    number = ground.queue()["id"]
+    (pending,) = ground.project.get("/pipelines/approvals", state="pending")["value"]
+    decision = [{"approvalId": pending["id"], "status": "approved"}]
+    assert ground.project.error("PATCH", "/pipelines/approvals", decision) == (400, "ApprovalUpdateException")
+    ground.project.ask("PATCH", f"/build/builds/{number}", {"status": "cancelling"})
+    assert ground.wait(number)["result"] == "canceled"
+    assert ground.project.ask("DELETE", one, **preview).status_code == 204
+    assert ground.run()["result"] == "succeeded"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hol_wizard.practice.devops.pipelines.checks import APPROVAL
 from tests.practice.pipeline_ground import Ground
 from tests.practice.test_devops_builds import HELLO
 from tests.practice.test_devops_pipelines import Project
@@ -18,6 +19,7 @@ ATOMS: tuple[Any, ...] = (
     *([], {}, [None], [1], ["a"], {"id": 1}, {"id": "x"}, [{"id": 1}], [[]], {"a": {"b": 1}}),
 )
 ROUNDS = 14
+PREVIEW = "7.1-preview.1"
 
 
 def good(project: Project, commit: str) -> Iterator[tuple[str, str, Any]]:
@@ -46,6 +48,13 @@ def good(project: Project, commit: str) -> Iterator[tuple[str, str, Any]]:
     yield "PATCH", "/build/generalsettings", {"enforceSettableVar": True}
     yield "POST", "/distributedtask/environments", {"name": "QA", "description": "d"}
     yield "POST", statuses, status
+    environment = project.ask("POST", "/distributedtask/environments", {"name": "DEV", "description": ""}).json()
+    me = project.devops.ask("GET", "/connectionData", version=PREVIEW).json()["authenticatedUser"]["id"]
+    settings = {"approvers": [{"id": me}], "minRequiredApprovers": 1, "executionOrder": "anyOrder"}
+    resource = {"type": "environment", "id": str(environment["id"]), "name": "DEV"}
+    check = {"type": {"id": APPROVAL}, "settings": settings, "resource": resource, "timeout": 10}
+    yield "POST", "/pipelines/checks/configurations", check
+    yield "PATCH", "/pipelines/approvals", [{"approvalId": me, "status": "approved", "comment": "x"}]
 
 
 def mutated(body: Any, choices: random.Random) -> Any:
@@ -68,6 +77,7 @@ def mutated(body: Any, choices: random.Random) -> Any:
 
 def test_a_malformed_change_is_refused_and_never_a_defect(practice_cloud: PracticeCloud, tmp_path: Path) -> None:
     ground = Ground(practice_cloud, tmp_path)
+    ground.begin()
     commit = ground.push(HELLO, "Added a pipeline")
     ground.project.create()
     ground.run()
@@ -75,7 +85,8 @@ def test_a_malformed_change_is_refused_and_never_a_defect(practice_cloud: Practi
     for method, path, body in list(good(ground.project, commit)):
         for _ in range(ROUNDS):
             sent = mutated(body, choices)
-            answer = ground.project.ask(method, path, sent)
+            version = PREVIEW if "/checks/" in path else "7.1"
+            answer = ground.project.ask(method, path, sent, version=version)
             refused += answer.status_code >= 400
             if answer.status_code >= 500:
                 defects.append(f"{method} {path} {sent}: {answer.text}")

@@ -22,7 +22,13 @@ _ENDPOINTS, _TASKS = "serviceendpoint", "distributedtask"
 _IN_ORGANIZATION: Final = "_apis/{area}/{resource}/{id}"
 _IN_PROJECT: Final = "{project}/_apis/{area}/{resource}/{id}"
 
-UNLISTED: Final = ("distributedtask/resourcelimits", "tokens/pats", "artifact/x/content")
+UNLISTED: Final = (
+    "distributedtask/resourcelimits",
+    "tokens/pats",
+    "artifact/x/content",
+    "pipelines/approvals",
+    "pipelines/approvals/x",
+)
 """Ends of served paths that no official client looks up by ID."""
 
 _EVERYWHERE: tuple[Route, ...] = (

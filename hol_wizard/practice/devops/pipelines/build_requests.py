@@ -17,7 +17,7 @@ from hol_wizard.practice.devops.pipelines.definitions import Definitions, not_fo
 from hol_wizard.practice.devops.pipelines.leases import Leases
 from hol_wizard.practice.devops.pipelines.run_states import RunStates
 from hol_wizard.practice.devops.pipelines.scope import BUILD, PROJECT, Place, Scope, denied, invalid, unserved
-from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, boolean, text, whole_number
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, boolean, text, texts, whole_number
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -226,7 +226,7 @@ class BuildRequests:
         body = request.json
         for name in set(body) - set(_TAGS):
             raise unserved(f"the member '{name}' of tags")
-        added, removed = (_texts(body.get(name) or []) for name in _TAGS)
+        added, removed = (texts(body, name) for name in _TAGS)
         return self._tagged(request, added, removed)
 
     def _tagged(self, request: Request, added: list[str], removed: list[str]) -> Response:

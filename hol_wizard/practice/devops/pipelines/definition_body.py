@@ -112,11 +112,11 @@ def folder(given: Any) -> str:
 def _process(body: JsonObject) -> JsonObject:
     """Return the process, which is required (public: azure-devops-python-api issue 265)."""
     process = member(body, "process")
-    kind = process.get("type")
+    kind = whole_number(process, "type")
     if not process:
         raise invalid("Value cannot be null.\r\nParameter name: definition.Process", "ArgumentNullException")
     if kind != YAML:
-        return dict(process)
+        return {**process, "type": kind}
     file = text(process, "yamlFilename").strip()
     if not file:
         raise invalid("The YAML file name is missing.", "InvalidDefinitionException")

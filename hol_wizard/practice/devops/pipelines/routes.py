@@ -59,6 +59,20 @@ _RUNS: Final = (
     ("7859261e-d2e9-4a68-b820-a5d84cc5bb3d", "runs", _RUN, 1),
     ("85023071-bd5e-4438-89b0-2a5bf362a19d", "artifacts", f"{_RUN}/artifacts", 1),
 )
+_CHECKS: Final = (
+    (
+        "86c8381e-5aee-4cde-8ae4-25c0c7f5eaea",
+        "configurations",
+        "{project}/_apis/pipelines/checks/configurations/{id}",
+        1,
+    ),
+    (
+        "5f3d0e64-f943-4584-8811-77eb495e831e",
+        "queryconfigurations",
+        "{project}/_apis/pipelines/checks/queryconfigurations",
+        1,
+    ),
+)
 _GIT: Final = (
     (
         "428dd4fb-fda5-4722-af02-9313b80305da",
@@ -100,6 +114,7 @@ PIPELINES: Final[tuple[Route, ...]] = tuple(
         ("build", _BUILDS),
         ("distributedtask", _TASKS),
         ("pipelines", _RUNS),
+        ("PipelinesChecks", _CHECKS),
         ("git", _GIT),
         ("policy", _POLICIES),
         ("test", _TESTS),

@@ -12,6 +12,7 @@ from hol_wizard.practice.devops.organizations import ORGANIZATIONS
 from hol_wizard.practice.devops.pipeline_permissions import PipelinePermissions
 from hol_wizard.practice.devops.pipelines.artifacts import Artifacts
 from hol_wizard.practice.devops.pipelines.builds import Builds
+from hol_wizard.practice.devops.pipelines.checks import Checks
 from hol_wizard.practice.devops.pipelines.consent import Consents
 from hol_wizard.practice.devops.pipelines.definitions import Definitions, variables
 from hol_wizard.practice.devops.pipelines.environments import Environments
@@ -69,6 +70,7 @@ class RunHost:
         self._coverages = world.part(Coverages)
         self._attachments = world.part(Attachments)
         self._consents = world.part(Consents)
+        self._checks = world.part(Checks)
         self._programs = StepPrograms(world)
 
     def _project(self, key: RunKey) -> Document:
@@ -140,9 +142,8 @@ class RunHost:
         return self._permissions.authorized(key.project, kind.value, identity, key.pipeline)
 
     def checks(self, key: RunKey, kind: ProtectedKind, identity: str) -> Sequence[Check]:
-        """Return the approvals of a protected resource: nothing here configures any yet."""
-        del key, kind, identity
-        return ()
+        """Return the approvals that a protected resource is configured with."""
+        return self._checks.for_run(key.project, kind.value, identity)
 
     # While a job runs
 

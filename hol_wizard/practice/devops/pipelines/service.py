@@ -9,6 +9,7 @@ from hol_wizard.practice.devops.pipelines.build_list import BuildSearch
 from hol_wizard.practice.devops.pipelines.build_requests import BuildRequests
 from hol_wizard.practice.devops.pipelines.build_validation import BuildValidation
 from hol_wizard.practice.devops.pipelines.build_view import BuildView
+from hol_wizard.practice.devops.pipelines.checks import ApprovalRequests, CheckRequests
 from hol_wizard.practice.devops.pipelines.commit_statuses import CommitStatusRequests
 from hol_wizard.practice.devops.pipelines.definition_requests import DefinitionRequests
 from hol_wizard.practice.devops.pipelines.definitions import Definitions
@@ -57,6 +58,8 @@ class Pipelines:
         GeneralSettingsRequests(world, router, scope)
         FolderRequests(world, router, scope)
         EnvironmentRequests(world, router, scope)
+        CheckRequests(world, router, scope)
+        ApprovalRequests(world, router, scope)
         definitions = DefinitionRequests(world, router, scope, repositories)
         LeaseRequests(world, router, scope)
         QueueBuildRequests(world, router, scope, queueing, sources, view, repositories)
