@@ -114,7 +114,7 @@ def result_lines(key: str, result: Result) -> list[str]:
     lines = [f"{result.status.upper():<7}  {key}  {one_line(result.summary)}"]
     if result.status not in {Status.PASSED, Status.SKIPPED}:
         lines += [f"         {expectation_line(met)}" for met in result.expectations if not met.met]
-    if result.next_action and result.status is not Status.SKIPPED:
+    if result.next_action:
         lines.append(f"         next: {one_line(result.next_action)}")
     return lines
 

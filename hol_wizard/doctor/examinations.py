@@ -93,7 +93,7 @@ def _keyring(context: StepContext) -> Result:
         return Result(Status.PASSED, f"Secrets are kept in {found.backend}.", seen)
     return Result(
         Status.SKIPPED,
-        f"Secrets last for this session only: {found.reason}",
+        f"Secrets last for this session only: {found.reason}.",
         seen,
         f"You: {found.hint}" if found.hint else "",
     )

@@ -6,10 +6,12 @@ import logging
 import secrets as random
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from hol_wizard import redaction
 from hol_wizard.errors import SecretStoreError
@@ -34,6 +36,23 @@ would store secrets in plain text.
 
 LONGEST = 1200
 """Maximum number of characters: Windows Credential Manager accepts 1,280, so nothing longer is stored on any system."""
+
+
+READ_SECONDS = 15.0
+"""How long a read waits for a person to answer the keyring's question, such as for its password.
+
+The deadline of most checks is a little longer. The question stays open, so an answer that comes later counts from then
+on.
+"""
+KEEP_SECONDS = 60.0
+"""The same for a write: a secret that cannot be kept has to be made again in the next session."""
+_WAITING: Final = "the keyring waits for an answer to a question on your desktop"
+_ANSWER: Final = (
+    "Answer it there (it usually asks for the keyring's password), then try again. Without a desktop, unlock the "
+    "keyring before you start the wizard."
+)
+
+T = TypeVar("T")
 
 
 class Secret:
@@ -94,25 +113,42 @@ class SecretStore:
     """The keyring's entries of one profile on one cloud; this session's memory if there is no keyring.
 
     Memory is used only if no trusted keyring works; `probe` reports that. Nothing is ever written to a plain file.
-    A keyring may wait for a person to unlock it: call this on a thread.
+    A keyring may wait for a person to unlock it, with no time limit of its own: it is asked on a thread, which is left
+    behind if nobody answers.
     """
 
     def __init__(self, cloud: str = "azure", profile: str = "default") -> None:
         self._folder = f"{cloud}/{profile}"
         self._memory: dict[str, Secret] = {}
+        self._session_only: set[str] = set()
+        """Names of the secrets in memory that are not in the keyring."""
         self._lock = threading.RLock()
-
-    @cached_property
-    def _found(self) -> tuple[StoreReport, Any]:
-        return _probe()
+        self._probing: Future[tuple[StoreReport, Any]] | None = None
+        self._asking: Future[Any] | None = None
+        """The most recent call of the keyring."""
 
     def probe(self) -> StoreReport:
         """Return where secrets are stored; writes, reads and deletes one entry of realistic size, once per session.
 
         The backend's name is not enough: a locked keyring or one without a prompt looks like one that works.
         """
+        return self._probed(READ_SECONDS)[0]
+
+    def _probed(self, seconds: float, *, again: bool = False) -> tuple[StoreReport, Any]:
+        """Return the report and the keyring; None if it does not work, or nobody has answered its question yet.
+
+        Args:
+            seconds: How long to wait for a person.
+            again: Whether to wait although a person has not answered before.
+        """
         with self._lock:
-            return self._found[0]
+            first = self._probing is None
+            if self._probing is None:
+                self._probing = _started(_probe)
+            wait_for([self._probing], seconds if first or again else 0)
+            if not self._probing.done():
+                return _without(_WAITING, _ANSWER)
+            return self._probing.result()
 
     def get(self, name: str) -> Secret | None:
         """Return a secret, or None if there is none of that name.
@@ -122,9 +158,18 @@ class SecretStore:
         Raises:
             SecretStoreError: The keyring refused.
         """
+        return self._read("read", name, READ_SECONDS)
+
+    def _read(self, verb: str, name: str, seconds: float) -> Secret | None:
         with self._lock:
-            if name not in self._memory and self.probe().persistent:
-                value = self._call("read", "get_password", name)
+            if name in self._memory:
+                return self._memory[name]
+            report = self.probe()
+            if report.reason == _WAITING:
+                # Not None: the keyring can have it.
+                raise _unanswered(verb, name)
+            if report.persistent:
+                value = self._call(verb, "get_password", name, seconds=seconds)
                 if value is not None:
                     self._memory[name] = Secret.hidden(value)
             return self._memory.get(name)
@@ -140,8 +185,11 @@ class SecretStore:
         if len(secret.reveal()) > LONGEST:
             raise SecretStoreError(f"The secret {name} is too long for a keyring.", "Report this.")
         with self._lock:
-            if self.probe().persistent and self.get(name) != secret:
-                self._call("keep", "set_password", name, secret.reveal())
+            if not self._probed(KEEP_SECONDS, again=True)[0].persistent:
+                self._session_only.add(name)
+            elif name in self._session_only or self._read("keep", name, KEEP_SECONDS) != secret:
+                self._call("keep", "set_password", name, secret.reveal(), seconds=KEEP_SECONDS)
+                self._session_only.discard(name)
             self._memory[name] = secret
 
     def delete(self, name: str) -> None:
@@ -151,15 +199,26 @@ class SecretStore:
             SecretStoreError: The keyring refused.
         """
         with self._lock:
-            if self.probe().persistent and self._call("read", "get_password", name) is not None:
-                self._call("delete", "delete_password", name)
+            here = self.probe().persistent
+            if here and self._call("delete", "get_password", name, seconds=READ_SECONDS) is not None:
+                self._call("delete", "delete_password", name, seconds=READ_SECONDS)
             self._memory.pop(name, None)
+            self._session_only.discard(name)
 
-    def _call(self, verb: str, method: str, name: str, *values: str) -> Any:
-        from keyring.errors import InitError, KeyringLocked
+    def _call(self, verb: str, method: str, name: str, *values: str, seconds: float) -> Any:
+        store = self._probed(seconds)[1]
+        # While a question is open, another call would only ask it once more.
+        if self._asking is None or self._asking.done():
+            self._asking = _started(partial(_ask, store, method, f"{self._folder}/{name}", *values))
+            wait_for([self._asking], seconds)
+            if self._asking.done():
+                return self._answer(verb, name, self._asking)
+        raise _unanswered(verb, name)
 
+    def _answer(self, verb: str, name: str, asked: Future[Any]) -> Any:
+        """Return what the keyring returned, or raise what its refusal means."""
         try:
-            return _ask(self._found[1], method, f"{self._folder}/{name}", *values)
+            return asked.result()
         except _refusals() as error:
             if _has_ended(error):
                 raise SecretStoreError(
@@ -168,7 +227,7 @@ class SecretStore:
                     "desktop and in again.",
                     detail=str(error),
                 ) from error
-            if isinstance(error, KeyringLocked | InitError):
+            if _is_locked(error):
                 raise SecretStoreError(
                     f"The keyring is locked, or its question was dismissed, so the wizard cannot {verb} {name}.",
                     "Unlock the keyring (sign in to your desktop, or open its password manager), then try again.",
@@ -177,6 +236,24 @@ class SecretStore:
             raise SecretStoreError(
                 f"The keyring would not {verb} {name}.", "Look at it with: hol-wizard doctor", detail=str(error)
             ) from error
+
+
+def _unanswered(verb: str, name: str) -> SecretStoreError:
+    return SecretStoreError(f"{_WAITING[0].upper()}{_WAITING[1:]}, so the wizard cannot {verb} {name}.", _ANSWER)
+
+
+def _started(ask: Callable[[], T]) -> Future[T]:
+    """Call a function on a thread that does not keep the process from ending."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(ask())
+        except BaseException as error:  # noqa: BLE001 whoever waits for the result gets it
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="keyring", daemon=True).start()
+    return future
 
 
 def _refusals() -> tuple[type[Exception], ...]:
@@ -223,6 +300,17 @@ def _has_ended(error: BaseException) -> bool:
     )
 
 
+def _is_locked(error: BaseException) -> bool:
+    """Return whether a keyring is locked, or the person dismissed its question."""
+    from keyring.errors import InitError, KeyringLocked
+
+    return isinstance(error, KeyringLocked | InitError) or any(
+        _raised(each, "secretstorage.exceptions", name)
+        for each in _causes(error)
+        for name in ("LockedException", "PromptDismissedException")
+    )
+
+
 def _has_vanished(error: BaseException) -> bool:
     """Return whether another wizard of the same person deleted an entry between two calls."""
     return _raised(error, "secretstorage.exceptions", "ItemNotFoundException") and not _raised(
@@ -259,7 +347,6 @@ def _without(reason: str, hint: str, backend: str = "") -> tuple[StoreReport, An
 
 def _probe() -> tuple[StoreReport, Any]:
     import keyring
-    from keyring.errors import InitError, KeyringLocked
 
     try:
         backend = keyring.get_keyring()
@@ -297,7 +384,7 @@ def _probe() -> tuple[StoreReport, Any]:
                 "your desktop and in again.",
                 label,
             )
-        if isinstance(error, KeyringLocked | InitError):
+        if _is_locked(error):
             return _without(
                 "the keyring is locked, or nobody answered its question",
                 "Unlock the keyring (sign in to your desktop, or open its password manager), then start the wizard "

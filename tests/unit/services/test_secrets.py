@@ -3,8 +3,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import pickle
-from collections.abc import Callable
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import keyring
 import pytest
@@ -12,7 +17,10 @@ from keyring.backend import KeyringBackend
 from keyring.errors import InitError, KeyringLocked, PasswordDeleteError
 
 from hol_wizard.errors import SecretStoreError
+from hol_wizard.services import secrets as module
 from hol_wizard.services.secrets import LONGEST, Secret, SecretStore
+
+ROOT = Path(__file__).parents[3]
 
 
 class FakeKeyring(KeyringBackend):
@@ -254,6 +262,136 @@ def test_many_threads_share_one_probe(store: FakeKeyring) -> None:
         list(pool.map(lambda number: secrets.set(f"s{number % 4}", Secret(str(number % 4))), range(64)))
     assert store.calls.count("delete") == 1
     assert len(store.entries) == 4
+
+
+class Asking(FakeKeyring):
+    """Answers only after a person has, as a locked Secret Service does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answered = threading.Event()
+        self.answered.set()
+
+    def _asked(self, what: str) -> None:
+        super()._asked(what)
+        self.answered.wait()
+
+
+@pytest.fixture
+def asking(use: Callable[[KeyringBackend], None], monkeypatch: pytest.MonkeyPatch) -> Iterator[Asking]:
+    made: Asking = type("Keyring", (Asking,), {"__module__": "keyring.backends.SecretService"})()
+    use(made)
+    for name in ("READ_SECONDS", "KEEP_SECONDS"):
+        monkeypatch.setattr(module, name, 0.05)
+    yield made
+    made.answered.set()
+
+
+def test_a_question_that_nobody_answers_is_told_and_an_answer_that_comes_later_counts(asking: Asking) -> None:
+    asking.answered.clear()
+    secrets = SecretStore()
+    report = secrets.probe()
+    assert not report.persistent
+    assert "waits for an answer to a question on your desktop" in report.reason
+    assert "Answer it there" in report.hint
+    # Not “there is none”: the keyring can have it.
+    with pytest.raises(SecretStoreError, match="waits for an answer"):
+        secrets.get("pat")
+    secrets.set("pat", Secret("hush"))
+    assert secrets.get("pat") == Secret("hush")
+    # The question is asked once, however often the wizard needs the keyring.
+    assert asking.calls == ["set"]
+    asking.answered.set()
+    secrets.set("pat", Secret("hush"))
+    assert secrets.probe().persistent
+    assert list(asking.entries.values()) == ["hush"]
+    secrets.delete("pat")
+    assert not asking.entries
+
+
+def test_a_keyring_that_asks_again_later_does_not_hold_up_the_wizard(asking: Asking) -> None:
+    secrets = SecretStore()
+    secrets.set("pat", Secret("hush"))
+    fresh = SecretStore()
+    fresh.probe()
+    asking.calls.clear()
+    asking.answered.clear()
+    for _ in range(2):
+        with pytest.raises(SecretStoreError, match=r"waits for an answer .* so the wizard cannot read pat") as refused:
+            fresh.get("pat")
+    assert "Answer it there" in refused.value.hint
+    with pytest.raises(SecretStoreError, match="cannot keep other"):
+        secrets.set("other", Secret("hush"))
+    assert asking.calls == ["get", "get"]
+    asking.answered.set()
+    assert SecretStore().get("pat") == Secret("hush")
+
+
+@pytest.mark.parametrize("name", ["LockedException", "PromptDismissedException"])
+def test_a_question_that_is_refused_later_is_told_as_such(store: FakeKeyring, name: str) -> None:
+    exceptions = pytest.importorskip("secretstorage.exceptions")
+    secrets = SecretStore()
+    secrets.probe()
+    store.refuses = getattr(exceptions, name)("no")
+    with pytest.raises(SecretStoreError, match="is locked, or its question was dismissed"):
+        secrets.set("pat", Secret("hush"))
+
+
+LOCKED = """
+import subprocess, sys
+import secretstorage
+from hol_wizard.errors import SecretStoreError
+from hol_wizard.services import secrets
+
+prompter = subprocess.Popen([sys.executable, "tests/prompter.py", sys.argv[1]], stdout=subprocess.PIPE, text=True)
+assert prompter.stdout.readline() == "ready\\n"
+early = secrets.SecretStore("test", "early")
+early.set("pat", secrets.Secret("hush"))
+late = secrets.SecretStore("test", "early")
+assert late.probe().persistent
+secretstorage.get_default_collection(secretstorage.dbus_init()).lock()
+secrets.READ_SECONDS = secrets.KEEP_SECONDS = 1.0
+print(secrets.SecretStore("test", "locked").probe())
+for ask in (lambda: late.get("pat"), lambda: late.set("other", secrets.Secret("hush"))):
+    try:
+        print("no refusal", ask())
+    except SecretStoreError as error:
+        print(error.message, error.hint)
+prompter.terminate()
+print("asked:", prompter.communicate()[0].split())
+"""
+
+
+@pytest.mark.skipif(
+    not (shutil.which("gnome-keyring-daemon") and shutil.which("dbus-run-session")),
+    reason="gnome-keyring or dbus is not installed",
+)
+@pytest.mark.parametrize(
+    ("person", "told", "asked"),
+    [
+        ("silent", "waits for an answer to a question on your desktop", "BeginPrompting"),
+        ("refuse", "is locked, or ", "PerformPrompt"),
+    ],
+)
+def test_a_real_keyring_that_is_locked_is_told_and_does_not_hang(
+    person: str, told: str, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHON_KEYRING_BACKEND", raising=False)
+    ended = subprocess.run(
+        [ROOT / "tests" / "with_keyring.sh", sys.executable, "-c", LOCKED, person],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr
+    probe, get, keep, questions = ended.stdout.splitlines()
+    assert all(told in line for line in (probe, get, keep)), ended.stdout
+    assert "persistent=False" in probe
+    assert "cannot read pat" in get
+    assert "cannot keep other" in keep
+    assert asked in questions
 
 
 @pytest.mark.keyring
