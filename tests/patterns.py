@@ -143,7 +143,7 @@ def hostile(pattern: str, flags: int = 0) -> Iterator[str]:
     """
     texts = {letter * LENGTH + "\0" for letter in 'a \\"-1'}
     for before, body in _repetitions(parser.parse(pattern, flags), ""):
-        for each in dict.fromkeys((*body, " ", "\\")):
+        for each in filter(None, dict.fromkeys((*body, " ", "\\"))):
             texts |= {(before + each * (LENGTH // len(each)))[:LENGTH] + end for end in ("\0", "")}
             texts.add(((before + each * 3) * (LENGTH // (len(before) + len(each))))[:LENGTH] + "\0")
     yield from sorted(texts)

@@ -40,6 +40,11 @@ OTHERWISE = {
     r"f'\\b(?:{groups})\\b'": "reads the lab's own documents only",
     "given.get('path', '')": "the pattern is that of whoever owns the practice cloud",
     "fault.get('path', '')": "the pattern is that of whoever owns the practice cloud",
+    "''.join(parts) + '\\\\Z'": "a file pattern of a pipeline, which is that of whoever owns the practice cloud",
+    "_translated(text) + '\\\\Z'": "a branch pattern of a pipeline, likewise",
+    "_translated(re.sub('\\\\*+', '*', text)) + '(?:/.*)?\\\\Z'": "a path pattern of a pipeline, likewise",
+    r"re.escape(before) + '(\\d+)' + re.escape(after)": "escaped texts around digits",
+    "f'[{re.escape(separators)}]'": "one character of an escaped text",
     "pattern + '/?'": "routes see one line of a request, of which the server takes 8 KiB at most",
 }
 """Patterns that only a run knows, with why they are not read from the source here."""

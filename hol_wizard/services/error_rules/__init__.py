@@ -382,7 +382,7 @@ def of_sign_in(original: str, *, tenant: str = "", thing: str = "") -> SignInErr
                 return error
     first = original.strip().splitlines()[0] if original.strip() else "no reason given"
     # Numbers for Microsoft's support, which are also among the details.
-    first = re.split(r"\s*(?:Trace ID|Correlation ID|Timestamp):", first)[0]
+    first = re.split(r"(?:Trace ID|Correlation ID|Timestamp):", first)[0].rstrip()
     return SignInError(f"The sign-in failed: {first}", SIGN_IN_AGAIN, code=codes[0] if codes else "", detail=original)
 
 

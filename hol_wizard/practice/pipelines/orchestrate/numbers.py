@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 DEFAULT = "$(Date:yyyyMMdd).$(Rev:r)"
 MOST = 255
 _REV = re.compile(r"\$\(Rev:(\.?)(r+)\)", re.IGNORECASE)
-_TOKEN = re.compile(r"\$\(([^)]*)\)")
+_TOKEN = re.compile(r"\$\(([^)$]*)\)")
 _DATE = re.compile(r"yyyy|yy|MM|M|dd|d|HH|H|hh|h|mm|m|ss|s|f+|tt")
 
 
