@@ -25,6 +25,8 @@ USUALLY: Final = 1500.0
 _SHORT: Final = 10
 _LINES: Final = 8
 """Last lines of a step's log that are told; the page has all of them."""
+_SEARCHED: Final = 60
+"""Last lines of the log of the step that failed in which a remedy is looked for."""
 _TIME: Final = re.compile(r"^\ufeff?\d{4}-\d\d-\d\dT[\d:.]+Z ?")
 _WAITS: Final = "Checkpoint"
 _REMEDIES: Final = (
@@ -52,6 +54,15 @@ _REMEDIES: Final = (
         r"Unauthorized access to Org|importImage|AuthorizationFailed|unauthorized: authentication required",
         "The connection lacks a role: <first variable-group/give-the-connection-its-roles>. A role works after up to "
         "ten minutes.",
+    ),
+    (
+        r"AbfsRestOperationException|AuthorizationPermissionMismatch",
+        "The service principal may not use the pipeline's storage: <first service-principal/give-it-the-storage-role>. "
+        "A role works after up to ten minutes.",
+    ),
+    (
+        r"Secret does not exist|Scope .{1,300} does not exist",
+        "The notebook cannot read a secret: <first secrets/create-the-secret-scope>.",
     ),
     (r"toomanyrequests", "Docker Hub limits anonymous downloads. Run it again later."),
 )
@@ -151,6 +162,12 @@ class PipelineRun(InProject[tuple[Build, ...]]):
             return f"going on ({now[-1]}, {done} of {len(steps)} steps done)"
         return "going on" if run.status == "inProgress" else "waiting for an agent"
 
+    def tell_rest(self) -> None:
+        """Say which steps have ended since somebody has looked last; call it when the run has ended."""
+        found = self.find(ReadCache())
+        if found is not None:
+            self._tell(found[0], [each for each in self.records(found[0]) if each.kind == "Task"])
+
     def _tell(self, run: Build, steps: Sequence[Record]) -> None:
         """Say which steps have ended since, with the last lines of their logs."""
         for each in steps:
@@ -167,11 +184,16 @@ class PipelineRun(InProject[tuple[Build, ...]]):
         if newest.succeeded:
             return None
         first = cause(self.records(newest))
+        log = self.client.log(self.place, newest.id, first.log) if first is not None and first.log else []
+        end = [_TIME.sub("", line) for line in log[-_SEARCHED:]]
         said = "; ".join(filter(None, (*(first.issues if first is not None else ()), *newest.problems)))
+        told = "\n".join((said, *end))
         where = f" in {first.name}" if first is not None and first.kind == "Task" else ""
         return ServiceError(
             f"Run {newest.number} ended as {newest.result}{where}{f': {said[:500]}' if said else ''}.",
-            f"{remedy_of(said, where)} The run's page: {newest.page}",
+            # Values are masked in a log, so it only suggests a remedy; what a run has done is never read from it.
+            f"{remedy_of(told, where)} The run's page: {newest.page}",
+            detail="\n".join(end)[-2000:],
         )
 
     def expectations(self, found: tuple[Build, ...]) -> Sequence[Expectation]:

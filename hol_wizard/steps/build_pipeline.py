@@ -14,7 +14,7 @@ from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change, Marked, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import CancelledByUserError, ConflictError, NotFoundError
+from hol_wizard.errors import CancelledByUserError, ConflictError, NotFoundError, ServiceError
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import in_project, service_connection
@@ -292,6 +292,10 @@ def run_pipeline(context: StepContext) -> None:
         if context.reporter.cancels:
             _cancel(context, run)
         raise
+    except ServiceError:
+        run.tell_rest()
+        raise
+    run.tell_rest()
     context.reporter.say(f"The run's page: {newest.page}")
 
 
@@ -359,8 +363,11 @@ def results_are_there(context: StepContext) -> Result:
     files = run.client.artifact(context.names.devops_project, newest.id, ARTIFACT)
     seen = [Expectation("Artifact", ARTIFACT, ARTIFACT if files is not None else "missing", files is not None)]
     report = _report(files or {}, newest)
-    for what, there in (("Test results", report.results), ("Code coverage", report.coverage)):
-        seen.append(Expectation(what, "published", str(there) if there is not None else "missing", there is not None))
+    tests, covered = report.results, report.coverage
+    seen.append(Expectation("Test results", "published", str(tests) if tests else "missing", tests is not None))
+    seen.append(
+        Expectation("Code coverage", "published", covered.percent if covered else "missing", covered is not None)
+    )
     if report.results is not None:
         seen.append(Expectation("Tests", "all passed", str(report.results), report.results.passed))
     seen += _image(context, files or {})
@@ -406,7 +413,14 @@ def _image(context: StepContext, files: Mapping[str, bytes]) -> list[Expectation
     kind = "Microsoft.ContainerRegistry/registries"
     found = context.services.arm.find(in_group(context, kind, names.container_registry, Environment.PROD))
     login = str(found["properties"]["loginServer"]) if found is not None else ""
-    seen = [Expectation("Registry of the image", names.container_registry, server, bool(login) and server == login)]
+    seen = [
+        Expectation(
+            "Registry of the image",
+            login or f"{names.container_registry}, which is missing",
+            server,
+            bool(login) and server == login,
+        )
+    ]
     if seen[0].met:
         there = context.services.registries.has_image(server, repository, digest)
         shown = f"{repository}@{digest[:19]}…"

@@ -237,3 +237,21 @@ def test_the_first_failed_step_is_the_cause(seeded: Attendee, practice_cloud: Pr
     assert build_pipeline.run_succeeded(context_of(seeded, RUN)).status is Status.FAILED
     with pytest.raises(NotFoundError):
         build_pipeline.results_are_there(context_of(seeded, RESULTS))
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(900)
+def test_the_committed_build_trains_builds_tests_and_pushes(
+    seeded: Attendee, practice_cloud: PracticeCloud, runtime: Path
+) -> None:
+    del runtime  # it is installed
+    practice_cloud.wrong_on_purpose(".*")
+    assert_solved(seeded, "build-pipeline")
+    result = seeded.look(RESULTS)
+    assert result.status is Status.PASSED, result
+    assert [each.actual for each in result.expectations if each.what == "Model of the image"] == [
+        "version 1, state=pipeline"
+    ]
+    assert result.report is not None
+    assert result.report.results is not None
+    assert result.report.results.passed

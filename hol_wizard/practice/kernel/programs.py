@@ -46,6 +46,8 @@ class Program:
     command: Sequence[str]
     folder: Path
     environment: Mapping[str, str]
+    umask: int = -1
+    """The umask of the program; -1 for that of the server, which keeps all files from other users."""
 
     @classmethod
     def of_python(
@@ -190,6 +192,7 @@ async def start(program: Program, *, talks: bool = False, errors: bool = False) 
             env=dict(program.environment),
             limit=LINE,
             pass_fds=inherited,
+            umask=program.umask,
             start_new_session=sys.platform != "win32",
         )
     except BaseException:

@@ -27,6 +27,14 @@ ACCESS_SECONDS = 75 * 60
 """The lifetime of an access token of Azure Container Registry (Azure/acr, Token-BasicAuth.md)."""
 NOBODY = "00000000-0000-0000-0000-000000000000"
 """The user name with which a token is sent as a password."""
+_AUDIENCES = frozenset(
+    {
+        seed.AUDIENCES["management"].rstrip("/"),
+        "https://management.azure.com",
+        seed.AUDIENCES["container_registry"],
+    }
+)
+"""Audiences of tokens of Entra ID that a registry accepts."""
 _RIGHTS = {
     "pull": "pull/read",
     "push": "push/write",
@@ -120,8 +128,11 @@ class SignIn:
     def of_entra_token(self, token: str) -> seed.Principal | None:
         """Return the owner of a valid token of Entra ID for Azure Resource Manager, or for container registries."""
         found = self._world.part(Tokens).find(token, "access")
-        audiences = {seed.AUDIENCES["management"], seed.AUDIENCES["container_registry"]}
-        if found is None or found["audience"] not in audiences or found["expires"] <= self._world.clock.now():
+        if (
+            found is None
+            or found["audience"].rstrip("/") not in _AUDIENCES
+            or found["expires"] <= self._world.clock.now()
+        ):
             return None
         return self._world.principal(found["principal"])
 

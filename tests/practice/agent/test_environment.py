@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -56,6 +57,15 @@ async def test_a_step_receives_only_what_is_allowed(
     assert given["GIT_CONFIG_GLOBAL"] == "/dev/null"
     assert list(home.iterdir()) == []
     assert str(home) not in " ".join(value for name, value in given.items() if name != "PATH")
+
+
+async def test_an_image_with_another_user_can_read_what_a_step_writes(bench: Bench) -> None:
+    before = os.umask(0o077)  # as the server has it
+    try:
+        await bench.do(script("umask; touch new; stat --format=%a new", display_name="Write"))
+    finally:
+        os.umask(before)
+    assert bench.log("Write")[-3:-1] == ["0022", "644"]
 
 
 async def test_sudo_refuses_with_a_sentence(bench: Bench) -> None:

@@ -274,7 +274,8 @@ class RunHost:
         addresses = self._world.addresses
         return {
             "ARM_URL": addresses["resource_manager"],
-            "ARM_AUDIENCE": seed.AUDIENCES["management"].rstrip("/"),
+            # The starter derives the audience that Databricks wants from this one.
+            "ARM_AUDIENCE": "https://management.azure.com",
             "STORAGE_BLOB_URL": f"{addresses['storage_blob']}/{{account}}",
             "AZURE_AUTHORITY_HOST": addresses["active_directory"],
             **dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), certificates),

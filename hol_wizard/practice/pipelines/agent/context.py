@@ -26,6 +26,9 @@ from hol_wizard.practice.pipelines.agent.variables import Variables
 from hol_wizard.practice.pipelines.agent.workspace import Workspace
 from hol_wizard.practice.pipelines.host import Clone, Host, RunKey, Value
 
+UMASK = 0o022
+"""Umask of the programs of a step, as on the hosted Ubuntu images: an image that copies files from the sources keeps
+their modes, and its own user must be able to read them. Other users of this machine cannot enter the job's folder."""
 _AFTER_DONE = 5.0
 """Seconds that a program may still run after it has ended its step (ExecutionContext.cs, `ForceTaskComplete`)."""
 
@@ -170,7 +173,7 @@ class StepContext:
             TaskError: It cannot be started.
         """
         found = dict(variables) if variables is not None else self.environment()
-        program = Program(command, folder or self.job.workspace.sources, found)
+        program = Program(command, folder or self.job.workspace.sources, found, UMASK)
 
         def take(text: str) -> None:
             if not quiet:
