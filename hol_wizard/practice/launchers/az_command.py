@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,17 +28,18 @@ _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 _REGISTRY = "Microsoft.ContainerRegistry/registries"
 _REGISTRIES, _RESOURCES, _SUBSCRIPTIONS = "2023-07-01", "2021-04-01", "2022-12-01"
-_FLAGS = frozenset({"--service-principal", "--allow-no-subscriptions", "--force", "--only-show-errors", "--version"})
-_SHORT = {
-    "-n": "--name",
-    "-u": "--username",
-    "-p": "--password",
-    "-t": "--tenant",
-    "-s": "--subscription",
-    "-o": "--output",
-    "-r": "--registry",
-    "-v": "--version",
+_FLAGS = frozenset({"--service-principal", "--allow-no-subscriptions", "--force", "--only-show-errors"})
+_EVERYWHERE = frozenset({"--output", "--query", "--only-show-errors"})
+_SHORT = {"-n": "--name", "-u": "--username", "-p": "--password", "-o": "--output", "-r": "--registry"}
+_LETTERS: Mapping[tuple[str, ...], Mapping[str, str]] = {
+    ("login",): {"-t": "--tenant"},
+    ("account", "set"): {"-s": "--subscription", "-n": "--subscription"},
+    ("acr", "repository", "show"): {"-t": "--image"},
+    ("acr", "import"): {"-t": "--image"},
 }
+"""The letters that have another meaning in another command."""
+_QUERY = re.compile(r"(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)?")
+_FORMS = ("", "json", "tsv", "table", "none")
 _AT_LEAST, _AT_MOST = 0.05, 15.0
 
 
@@ -66,19 +69,29 @@ def _loaded(value: str) -> str:
 class Options:
     """The options of a command."""
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(self, command: tuple[str, ...], words: Sequence[str]) -> None:
         self.values: dict[str, str] = {}
+        known, short = COMMANDS[command].options | _EVERYWHERE, {**_SHORT, **_LETTERS.get(command, {})}
         left = list(words)
         while left:
             name, equals, value = left.pop(0).partition("=")
-            name = _SHORT.get(name, name)
-            if not name.startswith("--"):
-                raise UsageError(f"unrecognized arguments: {name}")
+            name = short.get(name, name)
+            if name not in known:
+                raise UsageError(
+                    f"the practice az knows no argument {name} of az {' '.join(command)}, only "
+                    f"{', '.join(sorted(known))}"
+                )
+            if name in self.values:
+                raise UsageError(f"the practice az takes {name} once")
             if name not in _FLAGS and not equals:
                 if not left:
                     raise UsageError(f"argument {name}: expected one argument")
                 value = left.pop(0)
             self.values[name] = _loaded(value)
+        if not _QUERY.fullmatch(self.take("--query")):
+            raise UsageError(f"the practice az knows no --query with more than names and dots: {self.take('--query')}")
+        if self.take("--output") not in _FORMS:
+            raise UsageError(f"the practice az knows no --output {self.take('--output')}, only {', '.join(_FORMS[1:])}")
 
     def take(self, *names: str) -> str:
         """Return the value of the first option that is set, or an empty text."""
@@ -346,17 +359,30 @@ def _origin(server: str) -> dict[str, str]:
     return {"registryUri": server}
 
 
-COMMANDS: Mapping[tuple[str, ...], Callable[[Options], None]] = {
-    ("version",): _version,
-    ("cloud", "set"): _set_cloud,
-    ("login",): _login,
-    ("account", "set"): _set_account,
-    ("account", "get-access-token"): _get_token,
-    ("account", "clear"): _clear,
-    ("acr", "login"): _login_registry,
-    ("acr", "show"): _show,
-    ("acr", "repository", "show"): _show_image,
-    ("acr", "import"): _import,
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command, and the options that it knows besides those of all commands."""
+
+    run: Callable[[Options], None]
+    options: frozenset[str] = frozenset()
+
+
+def _command(run: Callable[[Options], None], *options: str) -> Command:
+    return Command(run, frozenset(options))
+
+
+_SIGN_IN = ("--service-principal", "--username", "--password", "--federated-token", "--tenant")
+COMMANDS: Mapping[tuple[str, ...], Command] = {
+    ("version",): _command(_version),
+    ("cloud", "set"): _command(_set_cloud, "--name"),
+    ("login",): _command(_login, *_SIGN_IN, "--allow-no-subscriptions"),
+    ("account", "set"): _command(_set_account, "--subscription"),
+    ("account", "get-access-token"): _command(_get_token, "--resource", "--scope"),
+    ("account", "clear"): _command(_clear),
+    ("acr", "login"): _command(_login_registry, "--name"),
+    ("acr", "show"): _command(_show, "--name"),
+    ("acr", "repository", "show"): _command(_show_image, "--name", "--image", "--repository"),
+    ("acr", "import"): _command(_import, "--name", "--source", "--image", "--registry", "--force"),
 }
 
 
@@ -375,7 +401,7 @@ def run(words: Sequence[str]) -> int:
         )
         return 2
     try:
-        COMMANDS[found](Options(words[len(found) :]))
+        COMMANDS[found].run(Options(found, words[len(found) :]))
     except (AzError, UnreachableError) as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return 2 if isinstance(error, UsageError) else 1

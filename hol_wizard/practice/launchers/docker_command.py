@@ -7,6 +7,7 @@ arguments and back in the output. Without one, `rehearsal` responds in its place
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -30,10 +31,11 @@ def has_engine(settings: Settings, environment: Mapping[str, str]) -> bool:
 
 
 def replaced(text: str, names: Mapping[str, str]) -> str:
-    """Return a text with each of these names replaced."""
-    for name, address in names.items():
-        text = text.replace(name, address)
-    return text
+    """Return a text with each of these names replaced, unless it is a part of a longer one."""
+    if not names:
+        return text
+    known = "|".join(map(re.escape, names))
+    return re.sub(rf"(?<![\w.-])(?:{known})(?![\w-])", lambda found: names[found[0]], text)
 
 
 def run(words: Sequence[str], settings: Settings) -> int:

@@ -247,13 +247,17 @@ class Engine:
         return 0
 
     def _forget(self, words: Sequence[str]) -> int:
-        names = self._names()
-        for each in Words.of("rmi", words).arguments:
-            if each.startswith("sha256:") and each not in names.values():
-                shutil.rmtree(self._image(each), ignore_errors=True)
-            names.pop(each, None)
+        asked, names, missing = Words.of("rmi", words), self._names(), []
+        for each in asked.arguments:
+            name = next((known for known in (each, f"{each}:latest") if known in names), None)
+            if name is not None:
+                del names[name]
+            elif each.startswith("sha256:") and each not in names.values() and self._image(each).is_dir():
+                shutil.rmtree(self._image(each))
+            else:
+                missing.append(f"Error response from daemon: No such image: {each}")
         self._keep_names(names)
-        return 0
+        return _missed(missing, asked)
 
     def _inspect(self, words: Sequence[str]) -> int:
         asked = Words.of("image inspect", words)
@@ -483,9 +487,13 @@ class Engine:
         return 0
 
     def _remove(self, words: Sequence[str]) -> int:
-        for each in Words.of("rm", words).arguments:
-            shutil.rmtree(self._container(each), ignore_errors=True)
-        return 0
+        asked, missing = Words.of("rm", words), []
+        for each in asked.arguments:
+            if self._container(each).is_dir():
+                shutil.rmtree(self._container(each))
+            else:
+                missing.append(f"Error response from daemon: No such container: {each}")
+        return _missed(missing, asked)
 
 
 class _Build:
@@ -603,6 +611,13 @@ def _command(text: str) -> list[str]:
 
 def _dockerfile(context: Path) -> Path:
     return next((context / name for name in ("Dockerfile", "dockerfile") if (context / name).is_file()), context)
+
+
+def _missed(missing: Sequence[str], asked: Words) -> int:
+    """Say what could not be removed; with `--force`, that is no error (tried with Docker)."""
+    for each in missing:
+        sys.stderr.write(f"{MARK} {each}\n")
+    return 1 if missing and not {"--force", "-f"} & set(asked.options) else 0
 
 
 def _has_tag(name: str) -> bool:
