@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -246,8 +247,14 @@ def test_the_committed_build_trains_builds_tests_and_pushes(
 ) -> None:
     del runtime  # it is installed
     practice_cloud.wrong_on_purpose(".*")
-    assert_solved(seeded, "build-pipeline")
-    result = seeded.look(RESULTS)
+    server = registry_of(seeded, practice_cloud).host
+    try:
+        assert_solved(seeded, "build-pipeline")
+        result = seeded.look(RESULTS)
+    finally:
+        # The agent uses this machine's engine, which keeps them.
+        images = ["hol-inference:1", f"{server}/hol-inference:1"]
+        subprocess.run(["docker", "image", "rm", *images], capture_output=True, check=False)
     assert result.status is Status.PASSED, result
     assert [each.actual for each in result.expectations if each.what == "Model of the image"] == [
         "version 1, state=pipeline"
