@@ -110,6 +110,25 @@ async def test_outputs_reach_jobs_and_stages_and_secret_ones_are_not_stored(benc
     assert "canary-99" not in bench.world.store.dump()
 
 
+async def test_a_stage_that_runs_again_still_gets_secret_outputs(bench: Bench) -> None:
+    text = 'echo "##vso[task.setvariable variable=s;isoutput=true;issecret=true]canary-$((90 + 9))"'
+    source = variable("s", "$[stageDependencies.A.One.outputs['make.s']]")
+    failing = script("echo len=${#S}; exit 1", display_name="Use", env={"S": "$(s)"})
+    stages = (
+        stage(job(script(text, name="make"), name="One"), name="A"),
+        stage(job(failing, name="Two", variables=(source,)), name="B", depends_on=("A",)),
+    )
+    await bench.all(plan(*stages))
+    assert "len=9" in bench.log("Use")
+    with bench.world.store.transaction():
+        bench.runs.retry_stage(KEY, "B")
+    await bench.ended()
+    assert "len=9" in bench.log("Use")
+    with bench.world.store.transaction():
+        bench.runs.forget(KEY)
+    assert not bench.runs._secrets
+
+
 async def test_a_matrix_has_a_job_for_each_leg(bench: Bench) -> None:
     matrix = {"left": {"side": "l"}, "right": {"side": "r"}}
     text = (

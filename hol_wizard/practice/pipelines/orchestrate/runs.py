@@ -65,7 +65,8 @@ class Runs(Register):
         self._checkpoints = Checkpoints(self.timelines, self.approvals, world.clock.now)
         self._host: Host | None = None
         self._secrets: dict[tuple[str, str], str] = {}
-        """Secret outputs, by the leg's record and the output's name: they are never stored."""
+        """Secret outputs, by the leg's record and the output's name: they are never stored. They are kept as long as
+        the run, because a stage of a run that has ended can run again."""
         self.when_changed: list[Callable[[Document], None]] = []
         """Called in the transaction in which a run has changed."""
         self.when_ended: list[Callable[[Document], None]] = []
@@ -225,6 +226,8 @@ class Runs(Register):
         for leg in _legs(run):
             if leg["job"]:
                 self._jobs.remove(leg["job"])
+            for name in leg["outputs"]:
+                self._secrets.pop((leg["record"], name), None)
         for approval in self.approvals.of_run(run["key"]):
             self.approvals.close(approval["id"], Status.CANCELED)
             self.approvals.remove(approval["id"])
@@ -304,9 +307,6 @@ class Runs(Register):
 
     def _finish(self, run: Document, result: RunResult) -> None:
         run.update(state=RunState.COMPLETED, result=result, finished=self._world.clock.now())
-        for leg in _legs(run):
-            for name in leg["outputs"]:
-                self._secrets.pop((leg["record"], name), None)
         self._save(run)
         for tell in self.when_ended:
             tell(run)
