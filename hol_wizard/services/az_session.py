@@ -10,13 +10,14 @@ import configparser
 import json
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hol_wizard.errors import UsageError
 from hol_wizard.paths import home_folder
@@ -64,7 +65,8 @@ class _Context:
             self.config = CLIConfig(config_dir=str(folder), config_env_var_prefix="AZURE")
         except (configparser.Error, UnicodeDecodeError) as error:
             # An error of form names the file: one in a folder above the working directory counts, too.
-            raise unreadable(Path(getattr(error, "source", "") or folder / "config"), str(error)) from error
+            file = Path(getattr(error, "source", "") or folder / "config")
+            raise unreadable(file, str(error), ours=endpoints.azure_config_dir is not None) from error
         self.data: dict[str, Any] = {
             "headers": {},
             "command": "hol-wizard",
@@ -132,6 +134,9 @@ class AzSession:
         """Return the subscriptions of this cloud in the Azure CLI's session, with their users.
 
         The file is read again if it has changed: `az login` in another window takes effect immediately.
+
+        Raises:
+            UsageError: The person has no access to the file.
         """
         path = self.folder / PROFILE_FILE
         try:
@@ -144,6 +149,12 @@ class AzSession:
                 self._read = (stamp, found)
         except FileNotFoundError:
             return ()
+        except PermissionError as error:
+            # Not "nobody": after `sudo az`, the folder can belong to root.
+            raise UsageError(
+                f"The Azure CLI's file {path} cannot be read: {error.strerror or error}.",
+                f"Its folder must belong to you. Run: sudo chown -R \"$(id -un)\" '{self.folder}'",
+            ) from error
         except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
             logger.warning("%s cannot be read, so nobody is signed in: %s", path, error)
             return ()
@@ -200,7 +211,7 @@ class AzSession:
             from azure.cli.core.auth.identity import Identity
             from azure.cli.core.util import should_encrypt_token_cache
 
-            connect = self._connect
+            connect, ours = self._connect, self._endpoints.azure_config_dir is not None
 
             class ConnectedIdentity(Identity):  # type: ignore[misc] # azure-cli-core has no types
                 """Uses our connections: MSAL's have no timeout and no other certificates."""
@@ -214,7 +225,7 @@ class AzSession:
                     drop_stale_lock(Path(cache._lock_location))
                     replace_when_saving(cache._persistence)
                     lock_in_one_order(cache)
-                    refuse_what_is_no_cache(cache)
+                    refuse_what_is_no_cache(cache, ours=ours)
                     return cache
 
             switch = context.config.getboolean
@@ -230,6 +241,21 @@ class AzSession:
             )
 
     # Changing
+
+    def repair(self) -> None:
+        """Move damaged files of the practice cloud's own folder aside; the person's own files are left as they are."""
+        if self._endpoints.azure_config_dir is None:
+            return
+        with _process:
+            broken = [file for name in _FILES if _is_damaged(file := self.folder / name)]
+            for file in broken:
+                logger.warning("%s is damaged, so it is moved aside", file)
+                file.replace(file.with_name(f"{file.name}.damaged"))
+            identity = sys.modules.get("azure.cli.core.auth.identity")
+            if broken and identity is not None:
+                identity.Identity._msal_token_cache = None
+                identity.Identity._service_principal_store_instance = None
+                self._credentials.clear()
 
     def verify(self, application: Any) -> None:
         """Return if all of the session's files can be read.
@@ -319,13 +345,52 @@ class AzSession:
             yield _Context(folder, self._endpoints)
 
 
-def unreadable(file: Path, why: str) -> UsageError:
-    """Return the error that a file of the Azure CLI's is damaged; it is left as it is."""
+def unreadable(file: Path, why: str, *, ours: bool = False) -> UsageError:
+    """Return the error that a file of the Azure CLI's is damaged; it is left as it is.
+
+    Args:
+        file: Its path.
+        why: What is wrong with it.
+        ours: Whether it is in the practice cloud's own folder, where a sign-in replaces it.
+    """
     return UsageError(
         f"The Azure CLI's file {file} cannot be read.",
-        f"It is left as it is. Rename it, then {SIGN_IN_AGAIN[0].lower()}{SIGN_IN_AGAIN[1:]}",
+        SIGN_IN_AGAIN
+        if ours
+        else f"It is left as it is. Rename it, then {SIGN_IN_AGAIN[0].lower()}{SIGN_IN_AGAIN[1:]}",
         detail=why[:500],
     )
+
+
+TOKENS_FILE: Final = "msal_token_cache.json"
+_FILES: Final = (PROFILE_FILE, TOKENS_FILE, "service_principal_entries.json", "config", "clouds.config")
+"""Files of the Azure CLI that stop it if they are damaged (azure-cli-core, `_session.py` and `auth/identity.py`)."""
+
+
+def _is_damaged(file: Path) -> bool:
+    """Return whether a file of the Azure CLI exists, but not in the form in which it is read."""
+    try:
+        if file.name == PROFILE_FILE:
+            _verify_profile(file)
+        elif file.suffix == ".json":
+            told = json.loads(file.read_text(encoding="utf-8"))
+            return not (_are_tokens(told) if file.name == TOKENS_FILE else _are_service_principals(told))
+        else:
+            configparser.ConfigParser(interpolation=None).read_string(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    except (UsageError, configparser.Error, ValueError, RecursionError):
+        return True
+    return False
+
+
+def _are_tokens(told: Any) -> bool:
+    kinds = told.values() if isinstance(told, dict) else (None,)
+    return all(isinstance(kind, dict) and all(isinstance(each, dict) for each in kind.values()) for kind in kinds)
+
+
+def _are_service_principals(told: Any) -> bool:
+    return isinstance(told, list) and all(isinstance(each, dict) for each in told)
 
 
 def _verify_profile(file: Path) -> None:
@@ -345,11 +410,12 @@ def _verify_profile(file: Path) -> None:
         raise unreadable(file, "It contains something other than subscriptions.")
 
 
-def refuse_what_is_no_cache(cache: Any) -> None:
+def refuse_what_is_no_cache(cache: Any, *, ours: bool = False) -> None:
     """Have a cache of tokens say that its file is damaged, rather than fail at the first look into it.
 
     Args:
         cache: msal-extensions' `PersistedTokenCache`.
+        ours: Whether the file is in the practice cloud's own folder.
     """
     reload, file = cache._reload_if_necessary, Path(cache._persistence.get_location())
 
@@ -357,10 +423,9 @@ def refuse_what_is_no_cache(cache: Any) -> None:
         try:
             reload()
         except (ValueError, RecursionError) as error:
-            raise unreadable(file, str(error)) from error
-        kinds = cache._cache.values() if isinstance(cache._cache, dict) else (None,)
-        if not all(isinstance(kind, dict) and all(isinstance(each, dict) for each in kind.values()) for kind in kinds):
-            raise unreadable(file, "It contains something other than tokens.")
+            raise unreadable(file, str(error), ours=ours) from error
+        if not _are_tokens(cache._cache):
+            raise unreadable(file, "It contains something other than tokens.", ours=ours)
 
     cache._reload_if_necessary = checked
 

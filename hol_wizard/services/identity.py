@@ -410,6 +410,7 @@ class Identity:
             raise UsageError(f"There is no way to sign in called `{method}`.", "There are: browser, device.")
         scopes = [f"{self.endpoints.management_audience}/.default"]
         with self._plain_errors(tenant):
+            self._az.repair()
             application = self._az.identity(tenant)._msal_app
             # Check first, so that nobody types a useless code.
             self._az.verify(application)

@@ -115,3 +115,32 @@ def test_a_connection_that_is_dropped_again_is_given_up(endpoints: Endpoints, pr
     with pytest.raises(UnreachableError, match="dropped the connection"):
         Identity(endpoints, principal(practice_cloud)).token(endpoints.management_audience)
     assert [each["method"] for each in practice_cloud.exchanges(since)].count("POST") == 2
+
+
+DAMAGE: Mapping[str, Callable[[bytes], bytes]] = {
+    "extra": lambda content: content + b"extra",
+    "null": lambda content: b"null",
+    "empty list": lambda content: b"[1]",
+    "zeros": lambda content: bytes(len(content)),
+    "UTF-16": lambda content: content.decode().encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("name", ["msal_token_cache.json", "azureProfile.json", "config", "clouds.config"])
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_file_in_the_practice_clouds_own_folder_is_replaced_by_a_sign_in(
+    name: str, damage: str, sign_in: Callable[[], Account], endpoints: Endpoints
+) -> None:
+    user = sign_in().user
+    assert endpoints.azure_config_dir is not None
+    file = endpoints.azure_config_dir / name
+    content = DAMAGE[damage](file.read_bytes())
+    file.write_bytes(content)
+    assert sign_in().user == user
+    if name.endswith(".json"):
+        assert file.with_name(f"{name}.damaged").read_bytes() == content
+    identity = Identity(endpoints)
+    account = identity.account()
+    assert account is not None
+    assert account.user == user
+    assert identity.token(endpoints.graph_audience).fresh

@@ -168,6 +168,16 @@ def test_a_broken_session_file_is_named_and_not_replaced_by_a_sign_in(known: End
     assert file.read_bytes() == content
 
 
+def test_a_folder_of_another_user_is_named_with_the_cure(known: Endpoints, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*args: Any, **named: Any) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refused)
+    with pytest.raises(UsageError, match=f"{PROFILE_FILE} cannot be read: Permission denied") as caught:
+        Identity(known, {}).account()
+    assert f"chown -R \"$(id -un)\" '{known.azure_config_dir}'" in caught.value.hint
+
+
 @pytest.mark.parametrize("content", [b"<html>", b"\xff\xfe", b"a = 1"])
 def test_a_broken_configuration_of_the_azure_cli_is_named(known: Endpoints, content: bytes) -> None:
     assert known.azure_config_dir is not None
