@@ -302,6 +302,6 @@ def directories(context: StepContext) -> Result:
         f"{'1 directory was' if one else f'{len(left_out)} directories were'} left out. "
         + " ".join(f"{each.name}: {each.reason}" for each in left_out),
         tuple(seen),
-        f"You, if the lab's subscription is in {'it' if one else 'one of them'}: sign in there, "
-        + " or ".join(f"az login --tenant {each.tenant}" for each in left_out),
+        f"You, if the lab's subscription is in {'it' if one else 'one of them'}: sign in there "
+        f"(<step set-up/sign-in>)<az login {left_out[0].tenant}>",
     )

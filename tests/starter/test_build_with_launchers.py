@@ -104,13 +104,13 @@ def built(agent: Agent, registered: Registered, registry: Registry) -> str:
 
 
 @pytest.mark.slow
-def test_without_an_engine_the_build_is_rehearsed_and_its_digest_is_in_the_registry(
+def test_without_an_engine_the_build_is_practiced_and_its_digest_is_in_the_registry(
     registered: Registered, registry: Registry, allowed: Ground, repository: Path, runtime: Path, tmp_path: Path
 ) -> None:
     agent = agent_of(tmp_path, allowed, launchers.Settings(packages_python=str(runtime)), repository)
     import_base(registry)
     configured = agent.ok("sh", "Project_One/configure_agent.sh")
-    assert "[practice: no container engine] Docker is rehearsed" in configured
+    assert "[practice: no container engine] Practiced without a container" in configured
     digest = built(agent, registered, registry)
     manifest = registry.ask("GET", f"/v2/hol-inference/manifests/{digest}", Accept="*/*").json()
     config = registry.ask("GET", f"/v2/hol-inference/blobs/{manifest['config']['digest']}").json()

@@ -27,6 +27,7 @@ WRITERS = {
     "services/git/clone.py": "a clone that the wizard made: what it moves or removes is a resource with a mark",
     "services/az_session.py": "the token cache of the Azure CLI: a lock that nobody holds, and a draft of its own",
     "services/containers/without_container.py": "the note of a build in the clone: a resource with a mark",
+    "steps/build_pipeline.py": "a temporary folder",
     "resources/test_run.py": "what a run of the tests has listed as its own: a resource with a mark",
 }
 """What each module writes that opens, moves or removes files itself."""

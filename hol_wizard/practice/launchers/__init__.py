@@ -33,7 +33,7 @@ class Settings:
     python: str = sys.executable
     """The interpreter that steps get as `python3`."""
     packages_python: str = ""
-    """An interpreter with the packages of the inference container, for the rehearsal without an engine."""
+    """An interpreter with the packages of the inference container, for builds without an engine."""
     registries: Mapping[str, str] = field(default_factory=dict)
     """Login servers by the names that people write: `labacr.azurecr.io`."""
 

@@ -112,4 +112,4 @@ def test_what_is_wrong_with_a_token_is_said_without_the_token() -> None:
 
 def test_each_wrong_address_has_a_line_of_its_own() -> None:
     lines = INPUTS["devops_users"].validate("robin@contoso.com; sam, @kim").split("\n")
-    assert [line.partition(" ")[0] for line in lines] == ["sam", "@kim"]
+    assert [line.partition(" ")[0] for line in lines] == ["“sam”", "“@kim”"]

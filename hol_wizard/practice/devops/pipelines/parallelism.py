@@ -1,6 +1,6 @@
 """How many jobs may run in parallel on Microsoft-hosted agents: what an organization has been granted.
 
-For tests and rehearsals, the setting `hosted_jobs` of the control port replaces what every organization has.
+For tests and for practice, the setting `hosted_jobs` of the control port replaces what every organization has.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`docker` without a container engine: what the lab's scripts need, rehearsed without a container.
+"""`docker` without a container engine: what the lab's scripts need, practiced without a container.
 
 A build copies files as the dockerfile says, and records labels; its `RUN` lines are not executed. The result is an
 image in the OCI format without the base image's files, so that a push to a registry of the practice cloud, and its
@@ -123,7 +123,7 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._configuration = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
-        self._folder = self._configuration / "rehearsal"
+        self._folder = self._configuration / "without-engine"
         self._commands: Mapping[str, Callable[[Sequence[str]], int]] = {
             "version": self._version,
             "build": self._build,
@@ -162,7 +162,7 @@ class Engine:
 
     def _version(self, words: Sequence[str]) -> int:
         del words
-        say("Docker is rehearsed: no container engine responds on this machine. Images are built without their base.")
+        say("Practiced without a container: no engine responds on this machine. Images are built without their base.")
         return 0
 
     # Images
