@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hol_wizard.practice.launchers import Settings, az_command, docker_command, rehearsal
+from hol_wizard.practice.launchers import Settings, az_command, docker_command, without_engine
 
 NAMES = {"acr.azurecr.io": "127.0.0.1:5000", "labacr.azurecr.io": "127.0.0.1:50001"}
 
@@ -51,12 +51,12 @@ def test_what_does_not_exist_is_removed_only_by_force(
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     (tmp_path / "dockerfile").write_text("FROM scratch\n", encoding="utf-8")
     for words in (["build", "--tag", "app", str(tmp_path)], ["create", "--name", "one", "app", "python"]):
-        assert rehearsal.run(words, Settings()) == 0
+        assert without_engine.run(words, Settings()) == 0
     capsys.readouterr()
     for words, missing in ((["rm"], "container: one"), (["image", "rm"], "image: app")):
         name = missing.rpartition(" ")[2]
-        assert [rehearsal.run([*words, name], Settings()) for _ in range(2)] == [0, 1]
-        said = f"{rehearsal.MARK} Error response from daemon: No such {missing}\n"
+        assert [without_engine.run([*words, name], Settings()) for _ in range(2)] == [0, 1]
+        said = f"{without_engine.MARK} Error response from daemon: No such {missing}\n"
         assert capsys.readouterr().err == said
-        assert rehearsal.run([*words, "--force", name], Settings()) == 0
+        assert without_engine.run([*words, "--force", name], Settings()) == 0
         assert capsys.readouterr().err == said
