@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hol_wizard.practice.devops.pipelines.consent import MISSING
 from hol_wizard.practice.devops.pipelines.parallelism import NONE
 from tests.practice.pipeline_ground import Ground
 from tests.practice.test_devops import as_user, join
+from tests.practice.test_devops_git import git, remote
 from tests.practice.test_devops_pipelines import Project
 from tests.practice_cloud import PracticeCloud
 from tests.snapshots import Snapshots
@@ -262,6 +264,35 @@ def test_a_commit_runs_only_if_somebody_has_agreed(ground: Ground) -> None:
     assert ground.run()["result"] == "succeeded"
     assert ground.cloud.control.withdraw_pipeline_consent() == 2
     assert ground.run()["result"] == "failed"
+
+
+@pytest.mark.slow
+def test_the_commits_of_other_repositories_need_consent_too(ground: Ground) -> None:
+    ground.devops.make("shared")
+    done = git(
+        ground.folder,
+        "clone",
+        remote(ground.cloud).replace("lab", "shared"),
+        "shared",
+        cloud=ground.cloud,
+        token=ground.token,
+    )
+    assert done.returncode == 0, done.stderr
+    other = replace(ground, folder=ground.folder / "shared-clone")
+    (ground.folder / "shared-clone").mkdir()
+    (ground.folder / "shared").rename(other.clone)
+    unseen = other.commit("Not shown to anybody", **{"steps__sh": "touch ran\n"})
+    other.git("push", "--quiet", "origin", "HEAD:main")
+    uses = "resources: {repositories: [{repository: more, type: git, name: shared/shared}]}\n"
+    open_to_all = {"enforceReferencedRepoScopedToken": False}
+    assert ground.project.ask("PATCH", "/build/generalsettings", open_to_all).status_code == 200
+    ground.push(f"trigger: none\n{uses}steps:\n- checkout: more\n- script: sh steps.sh\n")
+    build = ground.run()
+    assert build["result"] == "failed"
+    assert ground.record(build["id"], "Job")["issues"][0]["message"] == MISSING.format(commit=unseen[:8])
+    assert all(each["type"] != "Task" for each in ground.timeline(build["id"]))
+    ground.consent(unseen)
+    assert ground.run()["result"] == "succeeded"
 
 
 def test_a_run_without_a_parallel_job_fails_and_says_so(ground: Ground) -> None:

@@ -3,7 +3,8 @@
 On the service a pipeline runs on Microsoft's machine, here on the person's own. The wizard shows what will run, asks,
 and records the answer with the control port; without it, a run fails before its first job. Consent is given for a
 commit, with the digest of what was shown. A commit with the same files is the same: a merge of a branch that is up to
-date starts a run of another commit, but of the programs that were agreed to.
+date starts a run of another commit, but of the programs that were agreed to. A run that uses other repositories needs
+consent for their commits too.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -86,15 +87,15 @@ class RunHost:
 
     # Before a run and between its jobs
 
-    def refusal(self, key: RunKey) -> str:
+    def refusal(self, key: RunKey, commits: Sequence[tuple[str, str]]) -> str:
         """Return why no job of the run may start, or an empty text."""
-        project, build = self._project(key), self._builds.of_run(key)
-        if hosted_jobs(self._world, ORGANIZATIONS[project["organization"]]) == 0:
+        if hosted_jobs(self._world, ORGANIZATIONS[self._project(key)["organization"]]) == 0:
             return NONE
-        folder = self._sources.folder(project)
-        if build is None or folder is None:
-            return ""
-        return self._consents.refusal(build["commit"], lambda commit: tree_of(folder, commit))
+        for repository, commit in commits:
+            _, folder = self._repository(key, repository)
+            if refusal := self._consents.refusal(commit, partial(tree_of, folder)):
+                return refusal
+        return ""
 
     def find(self, key: RunKey, kind: ProtectedKind, name: str) -> Found | None:
         """Return a protected resource of the run's project; None if there is none."""
@@ -225,14 +226,22 @@ class RunHost:
 
     async def clone(self, key: RunKey, repository: str) -> Clone:
         """Return a repository of the run's organization to check out."""
-        own = self._project(key)
-        for each in self._projects.all_of(ORGANIZATIONS[own["organization"]]):
+        project, folder = self._repository(key, repository)
+        name = project["name"]
+        address = f"{self._world.addresses['devops']}/{project['organization']}/{name}/_git/{name}"
+        return Clone(repository, name, address.replace(" ", "%20"), str(folder))
+
+    def _repository(self, key: RunKey, identity: str) -> tuple[Document, Path]:
+        """Return the project and the folder of a repository of the run's organization.
+
+        Raises:
+            HostError: It was deleted.
+        """
+        for each in self._projects.all_of(ORGANIZATIONS[self._project(key)["organization"]]):
             folder = self._sources.folder(each)
-            if repository_id(each) == repository.lower() and folder is not None:
-                name = each["name"]
-                address = f"{self._world.addresses['devops']}/{each['organization']}/{name}/_git/{name}"
-                return Clone(repository, name, address.replace(" ", "%20"), str(folder))
-        raise HostError(f"The repository {repository} does not exist anymore.")
+            if repository_id(each) == identity.lower() and folder is not None:
+                return each, folder
+        raise HostError(f"The repository {identity} does not exist anymore.")
 
     async def access_token(self, key: RunKey) -> str:
         """Return the job's access token: here it opens nothing, so that a step has no more rights than it was given."""

@@ -142,7 +142,8 @@ class Progress:
         # Jobs of a stage that runs in spite of a cancellation do so as well: conditions page, "canceled builds".
         stage.update(state=Phase.RUNNING, in_canceled_run=run["canceled"])
         tools.timeline.start(run, stage["record"])
-        refusal = tools.host.refusal(self._request.key)
+        sources = (self._request.source, *self._request.repositories.values())
+        refusal = tools.host.refusal(self._request.key, [(each.id, each.commit) for each in sources])
         kept = {each["name"].lower() for each in stage["jobs"]}
         for each in (each for each in plan.jobs if each.name.lower() not in kept):
             job = new_job(each.name, str(uuid.uuid4()))
