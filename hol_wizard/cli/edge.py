@@ -31,6 +31,8 @@ from hol_wizard.cli.vocabulary import CHECK, CLOUDS, COMMANDS, FRONT, LIST, PRAC
 
 CLOSED_PIPE = 141
 """Exit code after a broken pipe: 128 and SIGPIPE's number, as shells have it."""
+_OTHER_WORDS = dict.fromkeys(("undo", "remove", "delete", "destroy"), "teardown")
+"""Words for a command that has another name: `undo` is what the screens call it for one step."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,7 +89,7 @@ def _command(arguments: list[str], *, is_own_process: bool) -> int:
         return 0
     judge_texts(options, name)
     if name not in {CHECK, LIST, FRONT} and name not in COMMANDS:
-        near = nearest(name, COMMANDS)
+        near = _OTHER_WORDS.get(name) or nearest(name, COMMANDS)
         if near and near != "check":
             hint = f"Did you mean `hol-wizard {near}`?"
         elif name == "check":

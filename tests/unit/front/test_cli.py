@@ -56,6 +56,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     ("words", "message", "hint"),
     [
         (["slove"], "no command `slove`", "hol-wizard solve"),
+        (["undo", "variable-group"], "no command `undo`", "hol-wizard teardown"),
         (["check"], "no command `check`", "hol-wizard --check"),
         (["resource-groups"], "no command `resource-groups`", "hol-wizard --check resource-groups"),
         (["--chekc"], "no option `--chekc`", "--check"),
