@@ -157,6 +157,13 @@ _VARIABLES: Final[Sequence[tuple[re.Pattern[str], str, str]]] = (
 """Variables of the environment that the wizard does not go by, with their effect on other programs."""
 
 
+_CERTIFICATES: Final = "GIT_SSL_CAINFO"
+_OTHER_CERTIFICATES: Final = (
+    "makes git refuse the practice cloud's certificate, before any setting of a clone; the wizard's git trusts it",
+    'unset it in a practice clone, or prepare the shell (eval "$(hol-wizard practice env)")',
+)
+
+
 def git_settings(context: StepContext) -> Result:
     """Check which of the person's git settings the wizard overrules, or will affect commands by hand."""
     try:
@@ -246,6 +253,7 @@ def variables_ignored(environ: Mapping[str, str]) -> Callable[[StepContext], Res
     def run(context: StepContext) -> Result:
         read = {variable for each in INPUTS.values() for variable in each.variables}
         by_variables = context.services.identity.from_environment
+        here = context.services.endpoints.ca_bundle is not None
         # Other programs need the terminal's size, so these two are passed on.
         names = {*ignored(environ), *({"COLUMNS", "LINES"} & set(environ))} - read
         found = [
@@ -254,6 +262,8 @@ def variables_ignored(environ: Mapping[str, str]) -> Callable[[StepContext], Res
             for pattern, effect, by_hand in _VARIABLES
             if environ[name].strip() and pattern.fullmatch(name) and not (by_variables and name.startswith("AZURE_"))
         ]
+        if here and environ.get(_CERTIFICATES):
+            found.append(Finding(_CERTIFICATES, "", *_OTHER_CERTIFICATES))
         return _told(
             "variable", "variables", found, "No variable that the wizard ignores is in the way of other programs."
         )

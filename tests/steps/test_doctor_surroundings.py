@@ -177,6 +177,15 @@ def test_variables_that_the_wizard_reads_are_not_among_them(context: StepContext
     assert found.summary == "No variable that the wizard ignores is in the way of other programs."
 
 
+def test_certificates_that_replace_those_of_the_practice_cloud_are_told(context: StepContext, tmp_path: Path) -> None:
+    environ = {"GIT_SSL_CAINFO": CANARY}
+    assert not variables_say(context, environ).expectations
+    local = replace(context.services.endpoints, ca_bundle=tmp_path / "ca.pem")
+    found = variables_say(replace(context, services=Services(local)), environ)
+    assert "GIT_SSL_CAINFO makes git refuse the practice cloud's certificate" in found.summary
+    assert "practice env" in found.next_action
+
+
 @pytest.fixture
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", *doctor.CERTIFICATES):

@@ -325,6 +325,8 @@ class Clone:
             self._git("config", "--local", "--add", name, f"!{helper}")
         if ca_bundle is not None:
             self._git("config", "--local", f"http.{host}/.sslCAInfo", ca_bundle.as_posix())
+            # Such a cloud is on this machine. Unlike `GIT_SSL_CAINFO`, a proxy variable gives way to a setting.
+            self._git("config", "--local", f"http.{host}/.proxy", "")
 
     def state(self) -> WorkTree:
         """Return the state of the work tree, without contacting the repository."""

@@ -183,3 +183,21 @@ def test_a_setting_that_trusts_any_server_does_not_count(whose: str, server: Ser
     with pytest.raises(WizardError, match="certificate"):
         seed(remote, onto=True)
     assert server.asked == []
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_plain_git_in_a_clone_of_a_cloud_on_this_machine_needs_no_proxy(
+    variable: str, server: Server, tmp_path: Path
+) -> None:
+    url = f"{server.base}/contoso/lab"
+    assert run(tmp_path, ["init", "--quiet"]).code == 0
+    assert run(tmp_path, ["remote", "add", "origin", url]).code == 0
+    bundle = server.endpoints.ca_bundle
+    Clone(tmp_path, GitRemote(url, lambda: Secret(""), bundle)).settle("the id", "helper", bundle)
+    server.replies = [Reply(404)]
+    environment = {**os.environ, variable: "http://127.0.0.1:9", "GIT_TERMINAL_PROMPT": "0"}
+    ended = subprocess.run(
+        ["git", "fetch"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert "not found" in ended.stderr
+    assert server.asked
