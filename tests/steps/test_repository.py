@@ -272,7 +272,7 @@ def test_an_empty_repositorys_branch_is_called_as_the_organizations_others(
     [
         (401, "does not accept this sign-in for git"),
         (403, "does not allow your account to do this"),
-        (503, "git push failed"),
+        (503, "ended before git was done"),
     ],
 )
 def test_a_refused_push_is_explained_and_changes_nothing(

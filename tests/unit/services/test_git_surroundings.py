@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hol_wizard.errors import AccessDeniedError, ServiceError, WizardError
+from hol_wizard.errors import AccessDeniedError, InconclusiveError, ServiceError, UnreachableError, WizardError
 from hol_wizard.services.git.clone import Clone
-from hol_wizard.services.git.program import Git, run
+from hol_wizard.services.git.program import Ended, Git, meaning, run
 from hol_wizard.services.git.remote import File, GitRemote, Person
 from hol_wizard.services.secrets import Secret
 from tests.unit.services.tls_server import Reply, Server
@@ -201,3 +201,48 @@ def test_plain_git_in_a_clone_of_a_cloud_on_this_machine_needs_no_proxy(
     )
     assert "not found" in ended.stderr
     assert server.asked
+
+
+CUT = (
+    "error: RPC failed; curl 56 GnuTLS recv error (-110): The TLS connection was non-properly terminated.\n"
+    "send-pack: unexpected disconnect while reading sideband packet\nfatal: the remote end hung up unexpectedly"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "told"),
+    [
+        (CUT, InconclusiveError, "ended before git was done"),
+        ("error: RPC failed; curl 92 HTTP/2 stream 0 was not closed cleanly: CANCEL", InconclusiveError, "ended"),
+        ("error: RPC failed; HTTP 502 curl 22 The requested URL returned error: 502", InconclusiveError, "ended"),
+        ("fatal: early EOF\nfatal: fetch-pack: invalid index-pack output", InconclusiveError, "ended"),
+        ("fatal: unable to access 'https://x/': Empty reply from server", InconclusiveError, "ended"),
+        ("fatal: unable to access 'https://x/': CONNECT tunnel failed, response 407", UnreachableError, "The proxy"),
+        ("fatal: unable to access 'https://x/': The requested URL returned error: 407", UnreachableError, "The proxy"),
+        ("fatal: protocol error: bad line length character: <htm", InconclusiveError, "in the place of https://x"),
+        ("fatal: https://x/info/refs not valid: is this a git repository?", InconclusiveError, "in the place of"),
+    ],
+)  # fmt: skip
+def test_a_transfer_that_is_cut_or_answered_by_somebody_else_leaves_open_what_happened(
+    said: str, kind: type[WizardError], told: str
+) -> None:
+    error = meaning("push", Ended(128, b"", said), "https://x")
+    assert type(error) is kind
+    assert told in error.message
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(200, content=b"<html>Sign in to the network</html>"),
+        Reply(drop=True),
+        Reply(502, content=b"<html>"),
+        Reply(200, content=b"001e# service=git-upload-pack", cut=10),
+    ],
+    ids=["a page", "dropped", "502", "cut"],
+)
+def test_a_server_that_breaks_off_or_is_not_git_leaves_open_what_happened(reply: Reply, server: Server) -> None:
+    server.replies = [reply]
+    remote = GitRemote(f"{server.base}/contoso/lab", lambda: Secret("Basic CANARY"), server.endpoints.ca_bundle)
+    with pytest.raises(UnreachableError):
+        seed(remote, onto=True)
