@@ -242,7 +242,7 @@ def directories_say(context: StepContext, identity: Any) -> Result:
     return surroundings.directories(replace(context, services=services))
 
 
-def test_directories_that_are_left_out_are_told_with_the_sign_in_for_each(context: StepContext) -> None:
+def test_directories_that_are_left_out_are_told_with_the_sign_in_for_the_first(context: StepContext) -> None:
     found = directories_say(context, Directories("a", "a", "b"))
     assert found.summary == "The account sees subscriptions in 2 directories; none was left out."
     left = (LeftOut("Contoso", "t-1", "It requires a second factor."), LeftOut("Fabrikam", "t-2", "It is disabled."))
