@@ -413,7 +413,8 @@ def test_what_goes_wrong_is_told_with_its_cause_and_what_to_do(
     settings.write_text(before, encoding="utf-8")
 
     # The person stops it: nothing of it goes on
-    write_dockerfile(builder, "RUN sleep 300")
+    # No engine has it in its cache: one may have finished such a command for a test that was killed.
+    write_dockerfile(builder, f"RUN sleep 300 && echo {uuid.uuid4()}")
     cancelled = threading.Event()
     once_it_builds(builder, cancelled.set)
     seen = builder.solve(BUILD, cancelled=cancelled)

@@ -288,10 +288,10 @@ def run_until(attendee: Attendee, said: str, end: Callable[[threading.Event], ob
     return Seen(events)
 
 
-def containers() -> list[str]:
-    """Return the names of the containers of test runs, ended ones too."""
-    names = docker("ps", "--all", "--format", "{{.Names}}").split()
-    return [name for name in names if name.startswith("mltests-")]
+def containers(attendee: Attendee) -> list[str]:
+    """Return the names of the containers of the attendee's test runs, ended ones too; they have the image's labels."""
+    ours = f"label={TESTS_LABEL}={context_of(attendee, RUN).lab_id}"
+    return docker("ps", "--all", "--filter", ours, "--format", "{{.Names}}").split()
 
 
 def verbs_of_undo(attendee: Attendee) -> list[str]:
@@ -329,9 +329,9 @@ def test_in_a_real_image_a_failure_is_named_a_stop_leaves_nothing_and_an_undo_re
     mine_passed = "test_model.py::test_mine PASSED"
     stopped = run_until(builder, mine_passed, threading.Event.set)
     assert stopped.statuses[RUN] is Status.UNKNOWN, stopped.results[RUN]
-    killed = run_until(builder, mine_passed, lambda _: docker("kill", *containers()))
+    killed = run_until(builder, mine_passed, lambda _: docker("kill", *containers(builder)))
     assert "pytest's exit code was 137" in killed.results[RUN].summary
-    assert containers() == []
+    assert containers(builder) == []
     after = builder.look(RUN)
     assert after.report is not None
     assert str(after.report.results) == "5 passed", "the results before stay"
@@ -345,7 +345,7 @@ def test_in_a_real_image_a_failure_is_named_a_stop_leaves_nothing_and_an_undo_re
     assert verbs_of_undo(builder) == ["purge"]
     builder.teardown(RUN)
     assert docker("image", "ls", "--quiet", "--filter", ours) == ""
-    assert containers() == []
+    assert containers(builder) == []
 
 
 @pytest.mark.timeout(300)

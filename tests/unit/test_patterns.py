@@ -45,6 +45,7 @@ OTHERWISE = {
     "_translated(re.sub('\\\\*+', '*', text)) + '(?:/.*)?\\\\Z'": "a path pattern of a pipeline, likewise",
     r"re.escape(before) + '(\\d+)' + re.escape(after)": "escaped texts around digits",
     "f'[{re.escape(separators)}]'": "one character of an escaped text",
+    r"f'(?<![\\w.-])(?:{known})(?![\\w-])'": "escaped names of registries",
     "pattern + '/?'": "routes see one line of a request, of which the server takes 8 KiB at most",
 }
 """Patterns that only a run knows, with why they are not read from the source here."""

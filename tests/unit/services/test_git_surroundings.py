@@ -219,8 +219,8 @@ CUT = (
         ("fatal: unable to access 'https://x/': Empty reply from server", InconclusiveError, "ended"),
         ("fatal: unable to access 'https://x/': CONNECT tunnel failed, response 407", UnreachableError, "The proxy"),
         ("fatal: unable to access 'https://x/': The requested URL returned error: 407", UnreachableError, "The proxy"),
-        ("fatal: protocol error: bad line length character: <htm", InconclusiveError, "in the place of https://x"),
-        ("fatal: https://x/info/refs not valid: is this a git repository?", InconclusiveError, "in the place of"),
+        ("fatal: protocol error: bad line length character: <htm", InconclusiveError, "instead of https://x"),
+        ("fatal: https://x/info/refs not valid: is this a git repository?", InconclusiveError, "instead of"),
     ],
 )  # fmt: skip
 def test_a_transfer_that_is_cut_or_answered_by_somebody_else_leaves_open_what_happened(
