@@ -152,6 +152,17 @@ def make_secret(world: World, name: str | None, start: float, end: float) -> tup
     return kept, value
 
 
+def client_secret(world: World, app_id: str, value: str) -> Document | None:
+    """Return the stored form of a secret of an application or of its service principal, expired or not; else None.
+
+    A secret that is too new is treated as wrong, because it is not replicated in all of Entra ID yet.
+    """
+    owners, given = (application_of(world, app_id), service_principal_of(world, app_id)), digest(value)
+    known = [each for owner in owners if owner is not None for each in owner["secrets"]]
+    kept = next((each for each in known if secrets.compare_digest(each["sha256"], given)), None)
+    return None if kept is None or world.clock.now() < max(kept["works"], kept["start"]) else kept
+
+
 def digest(secret: str) -> str:
     """Return the stored form of a secret."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -409,18 +409,13 @@ class Entra(Service):
     def _verify_secret(self, request: Request, client: str) -> None:
         """Return if the secret in a request belongs to an application that was created in Graph, or to its principal.
 
-        A secret that is too new is treated as wrong, because it is not replicated in all of Entra ID yet.
-
         Raises:
             Refused: It is not.
         """
-        owners = objects.application_of(self.world, client), objects.service_principal_of(self.world, client)
-        known = [each for owner in owners if owner is not None for each in owner["secrets"]]
-        given, now = objects.digest(request.form["client_secret"]), self.world.clock.now()
-        kept = next((each for each in known if secrets.compare_digest(each["sha256"], given)), None)
-        if kept is None or now < max(kept["works"], kept["start"]):
+        kept = objects.client_secret(self.world, client, request.form["client_secret"])
+        if kept is None:
             raise Refused(self._wrong_secret(client))
-        if kept["end"] <= now:
+        if kept["end"] <= self.world.clock.now():
             raise Refused(
                 self.error(
                     401,

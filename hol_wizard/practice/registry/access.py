@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
 import secrets
 from typing import NamedTuple
@@ -107,12 +106,12 @@ class RegistryTokens:
             "scopes": [each.text for each in granted],
             "expires": expires,
         }
-        self._documents.put(_digest(token), document)
+        self._documents.put(objects.digest(token), document)
         return token
 
     def find(self, token: str, registry: str, kind: str) -> Document | None:
         """Return the data of a valid token of a registry."""
-        found = self._documents.get(_digest(token))
+        found = self._documents.get(objects.digest(token))
         if found is None or found["registry"] != registry or found["kind"] != kind:
             return None
         return found if found["expires"] > self._world.clock.now() else None
@@ -169,13 +168,11 @@ class SignIn:
         if client == seed.CI_PRINCIPAL.app_id:
             known = str(self._world.setting("ci_secret")).encode()
             return seed.CI_PRINCIPAL.id if secrets.compare_digest(known, secret.encode()) else ""
-        principal, now = objects.service_principal_of(self._world, client), self._world.clock.now()
-        owners = (objects.application_of(self._world, client), principal)
-        for kept in (each for owner in owners if owner is not None for each in owner["secrets"]):
-            works = max(kept["works"], kept["start"]) <= now < kept["end"]
-            if works and secrets.compare_digest(kept["sha256"], objects.digest(secret)):
-                return str(principal["id"]) if principal is not None else ""
-        return ""
+        principal = objects.service_principal_of(self._world, client)
+        kept = objects.client_secret(self._world, client, secret)
+        if principal is None or kept is None or kept["end"] <= self._world.clock.now():
+            return ""
+        return str(principal["id"])
 
     def granted(self, registry: Document, principal: str, asked: list[Scope]) -> list[Scope]:
         """Return the part of the scopes that a principal has; the admin user has all of them."""
@@ -200,7 +197,3 @@ def admin_passwords(registry: Document) -> tuple[str, ...]:
     if not registry["properties"].get("adminUserEnabled"):
         return ()
     return tuple(registry["properties"].get("passwords", ()))
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
