@@ -26,7 +26,7 @@ class Attributes:
         self._images = service.images
         add = service.router.add
         one = "/acr/v1/{name*}"
-        add("GET", "/acr/v1/_catalog", self._catalog, honors="n last")
+        add("GET", "/acr/v1/_catalog", service.catalog, honors="n last")
         add("GET", one + "/_tags", self._tags, honors="n last digest", refuses="orderby")
         add("GET", one + "/_tags/{reference}", self._tag)
         add("DELETE", one + "/_tags/{reference}", self._delete_tag)
@@ -35,22 +35,12 @@ class Attributes:
         add("GET", one, self._repository)
         add("DELETE", one, self._delete_repository)
 
-    def _catalog(self, request: Request) -> Response:
-        names = self._images.repositories(request.thing)
-        return self._service.page(request, names, lambda page: {"repositories": page or None})
-
-    def _known(self, request: Request) -> tuple[str, str]:
-        registry, name = self._service.repository(request)
-        if name not in self._images.repositories(registry):
-            raise self._service.unknown_repository(name)
-        return registry, name
-
     def _about(self, request: Request) -> JsonObject:
         host = request.base.removeprefix("https://")
         return {"registry": host, "imageName": request.match["name"]}
 
     def _repository(self, request: Request) -> Response:
-        place = self._known(request)
+        place = self._service.known_repository(request)
         manifests, tags = self._images.manifests(*place), self._images.tags(*place)
         return Response(
             200,
@@ -65,41 +55,39 @@ class Attributes:
         )
 
     def _delete_repository(self, request: Request) -> Response:
-        registry, name = self._known(request)
+        registry, name = self._service.known_repository(request)
         manifests, tags = self._images.manifests(registry, name), self._images.tags(registry, name)
         self._images.forget_repository(registry, name)
         deleted = {"manifestsDeleted": [each["digest"] for each in manifests]}
         return Response(202, {**deleted, "tagsDeleted": [each["name"] for each in tags]})
 
     def _tags(self, request: Request) -> Response:
-        tags = self._images.tags(*self._known(request))
+        tags = self._images.tags(*self._service.known_repository(request))
         if digest := request.query.get("digest", ""):
             tags = [each for each in tags if each["digest"] == digest]
         return self._service.page(
             request, tags, lambda page: {**self._about(request), "tags": [_tag(each) for each in page]}, _name
         )
 
-    def _tag(self, request: Request) -> Response:
-        registry, name = self._known(request)
-        found = self._images.tag(registry, name, request.match["reference"])
+    def _found_tag(self, request: Request) -> Document:
+        reference = request.match["reference"]
+        found = self._images.tag(*self._service.known_repository(request), reference)
         if found is None:
-            raise self._no_tag(request)
-        return Response(200, {**self._about(request), "tag": _tag(found)})
+            # azure-cli issue 31569 quotes the text.
+            message = "the specified tag does not exist"
+            raise self._service.refused(404, "TAG_UNKNOWN", message, detail={"name": reference})
+        return found
+
+    def _tag(self, request: Request) -> Response:
+        return Response(200, {**self._about(request), "tag": _tag(self._found_tag(request))})
 
     def _delete_tag(self, request: Request) -> Response:
-        registry, name = self._known(request)
-        if self._images.tag(registry, name, request.match["reference"]) is None:
-            raise self._no_tag(request)
-        self._images.untag(registry, name, request.match["reference"])
+        tag = self._found_tag(request)
+        self._images.untag(tag["registry"], tag["repository"], tag["name"])
         return Response(202)
 
-    def _no_tag(self, request: Request) -> Exception:
-        # azure-cli issue 31569 quotes the text.
-        detail = {"name": request.match["reference"]}
-        return self._service.refused(404, "TAG_UNKNOWN", "the specified tag does not exist", detail=detail)
-
     def _manifests(self, request: Request) -> Response:
-        manifests = self._images.manifests(*self._known(request))
+        manifests = self._images.manifests(*self._service.known_repository(request))
         return self._service.page(
             request,
             manifests,
@@ -108,7 +96,7 @@ class Attributes:
         )
 
     def _manifest(self, request: Request) -> Response:
-        self._known(request)
+        self._service.known_repository(request)
         found = self._service.found_manifest(request, request.match["reference"])
         return Response(200, {**self._about(request), "manifest": self._shown(found)})
 

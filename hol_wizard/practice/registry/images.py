@@ -1,8 +1,8 @@
 """What is in the container registries: manifests, tags and blobs.
 
 Documents say what a repository contains; the bytes of a blob are one file, named by its digest and shared by all
-registries. A blob that no repository contains any longer is deleted at the next start, as are parts of an upload that
-nobody has completed.
+registries. A blob that no repository contains any longer is deleted at the next start, as are the parts of an upload
+that was never completed.
 """
 
 from __future__ import annotations
@@ -69,29 +69,25 @@ class Images:
 
     def repositories(self, registry: str) -> list[str]:
         """Return the names of a registry's repositories, sorted. A repository exists while it has a manifest."""
-        return sorted({each["repository"] for each in self._manifests if each["registry"] == registry})
+        return sorted({each["repository"] for _, each in self._manifests.items(f"{registry}/")})
 
-    def forget_repository(self, registry: str, repository: str) -> bool:
-        """Delete a repository with everything in it; return whether there was one."""
-        there = repository in self.repositories(registry)
+    def forget_repository(self, registry: str, repository: str) -> None:
+        """Delete a repository with everything in it."""
         for collection in (self._manifests, self._tags, self._blobs):
-            for key, each in collection.items(f"{registry}/"):
-                if each["registry"] == registry and each["repository"] == repository:
-                    collection.delete(key)
-        return there
+            for key, _ in collection.items(_key(registry, repository)):
+                collection.delete(key)
 
     def forget(self, registry: str) -> None:
         """Delete everything in a registry."""
         for collection in (self._manifests, self._tags, self._blobs, self._uploads):
-            for key, each in collection.items(f"{registry}/"):
-                if each["registry"] == registry:
-                    collection.delete(key)
+            for key, _ in collection.items(f"{registry}/"):
+                collection.delete(key)
 
     # Blobs
 
     def bytes_of(self, registry: str) -> int:
         """Return the size of all blobs of a registry; one that several repositories have counts once."""
-        return sum({each["digest"]: int(each["size"]) for each in self._blobs if each["registry"] == registry}.values())
+        return sum({each["digest"]: int(each["size"]) for _, each in self._blobs.items(f"{registry}/")}.values())
 
     def blob(self, registry: str, repository: str, digest: str) -> Document | None:
         """Return a blob of a repository: `digest`, `size`."""
@@ -194,7 +190,7 @@ class Images:
 
     def manifests(self, registry: str, repository: str) -> list[Document]:
         """Return the manifests of a repository by digest."""
-        found = [each for each in self._manifests if each["registry"] == registry and each["repository"] == repository]
+        found = [each for _, each in self._manifests.items(_key(registry, repository))]
         return sorted(found, key=lambda each: str(each["digest"]))
 
     def put(self, registry: str, repository: str, content: bytes, media_type: str, tags: list[str]) -> Document:
@@ -300,7 +296,7 @@ class Images:
 
     def tags(self, registry: str, repository: str) -> list[Document]:
         """Return the tags of a repository by name: `name`, `digest`."""
-        found = [each for each in self._tags if each["registry"] == registry and each["repository"] == repository]
+        found = [each for _, each in self._tags.items(_key(registry, repository))]
         return sorted(found, key=lambda each: str(each["name"]))
 
     def tag(self, registry: str, repository: str, name: str) -> Document | None:
@@ -324,6 +320,9 @@ def parsed(text: str) -> dict[str, Any]:
     return body
 
 
-def _key(registry: str, repository: str, name: str) -> str:
-    """Return the key of a document; names are in hex, since tags are case-sensitive and keys are not."""
+def _key(registry: str, repository: str, name: str = "") -> str:
+    """Return the key of a document; without a name, the beginning of the keys of all documents of a repository.
+
+    Names are in hex, since tags are case-sensitive and keys are not.
+    """
     return f"{registry}/{repository.encode().hex()}/{name.encode().hex()}"

@@ -1,7 +1,7 @@
 """Imports an image from a registry outside of the practice cloud, such as Docker Hub.
 
 The container engine of this machine fetches it, unless it has it already. The manifest is a new one, so its digest
-is not that of the source. Without an engine, a stand-in takes its place: an image without layers, with a label that
+is not that of the source. Without an engine, the import adds a stand-in: an image without layers, with a label that
 says so. It is enough where no image is built.
 """
 
@@ -16,7 +16,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from hol_wizard.practice.kernel import programs
+from hol_wizard import variables
 from hol_wizard.practice.kernel.jobs import Jobs, Kind, Work
 from hol_wizard.practice.kernel.programs import Program
 from hol_wizard.practice.kernel.store import Document
@@ -32,13 +32,11 @@ _DOCKER_HUB = frozenset({"docker.io", "index.docker.io", "registry.hub.docker.co
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _CONFIG = "application/vnd.docker.container.image.v1+json"
 _LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
-_ENGINE = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONTEXT", "DOCKER_CONFIG", "HOME", "PATH")
-"""Variables by which Docker's command finds the engine."""
 _WORDS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
 
 
 class OutsideImages:
-    """Fetches images from outside, each as a job; `finished` is called with what came of it."""
+    """Fetches images from outside, each as a job whose end is that of an operation."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -77,8 +75,7 @@ class OutsideImages:
 
     async def _runs(self, work: Work, *words: str) -> bool:
         """Run Docker's command; return whether it has succeeded."""
-        environment = {name: os.environ[name] for name in _ENGINE if name in os.environ}
-        program = Program(words, work.folder, {**programs.environment(work.folder), **environment})
+        program = Program(words, work.folder, variables.of_child(os.environ, variables.DOCKER))
         async with work.step(" ".join(Path(word).name for word in words[:3])) as step:
             seconds = _PROBE_SECONDS if words[1] == "version" else None
             return await work.program(program, step, seconds=seconds) == 0

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import quote, urlencode
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm.inventory import Resources
@@ -67,7 +67,7 @@ class ContainerRegistry(Service):
         add("POST", "/oauth2/token", self._token)
         add("GET", "/oauth2/token", self._token_for_password, honors="service scope", ignores="account client_id")
         add("GET", "/v2", lambda request: Response(200, {}))
-        add("GET", "/v2/_catalog", self._catalog, honors="n last")
+        add("GET", "/v2/_catalog", self.catalog, honors="n last")
         upload = "/v2/{name*}/blobs/uploads"
         add("POST", upload, self._begin, honors="mount from digest", ignores="mode")
         for method, handler in (
@@ -165,9 +165,8 @@ class ContainerRegistry(Service):
 
     def _challenge(self, request: Request, wanted: list[Scope]) -> Refused:
         host = _host(request)
-        message = "authentication required, visit https://aka.ms/acr/authorization for more information."
         detail = [{"Type": w.type, "Name": w.name, "Action": action} for w in wanted for action in w.actions]
-        refusal = self.refused(401, "UNAUTHORIZED", message, detail=detail or None)
+        refusal = self._denied(detail=detail or None)
         challenge = f'Bearer realm="https://{host}/oauth2/token",service="{host}"'
         if wanted:
             challenge += f',scope="{" ".join(each.text for each in wanted)}"'
@@ -176,16 +175,15 @@ class ContainerRegistry(Service):
 
     # Tokens
 
-    def _denied(self) -> Refused:
+    def _denied(self, **more: Any) -> Refused:
         message = "authentication required, visit https://aka.ms/acr/authorization for more information."
-        return self.refused(401, "UNAUTHORIZED", message)
+        return self.refused(401, "UNAUTHORIZED", message, **more)
 
     def _form(self, request: Request, *names: str) -> list[str]:
-        form = {name: values[-1] for name, values in parse_qs(request.content.decode("utf-8", "replace")).items()}
         for name in names:
-            if not form.get(name):
+            if not request.form.get(name):
                 raise self.refused(400, "INVALID_PARAMETER", f"the parameter '{name}' is missing")
-        return [form[name] for name in names]
+        return [request.form[name] for name in names]
 
     def _exchange(self, request: Request) -> Response:
         """Exchange a token of Entra ID for a refresh token. The tenant is checked only if it is sent."""
@@ -345,8 +343,7 @@ class ContainerRegistry(Service):
         if given is None:
             return
         if int(given[1]) != upload["size"] or int(given[2]) - int(given[1]) + 1 != len(request.content):
-            response = self._accepted(upload, 416)
-            raise Refused(response)
+            raise Refused(self._accepted(upload, 416))
 
     def _complete(self, request: Request) -> Response:
         upload = self._upload(request)
@@ -426,18 +423,25 @@ class ContainerRegistry(Service):
     # Lists
 
     def _tags(self, request: Request) -> Response:
-        registry, name = self.repository(request)
-        if name not in self.images.repositories(registry):
-            raise self.unknown_repository(name)
+        registry, name = self.known_repository(request)
         names = [each["name"] for each in self.images.tags(registry, name)]
         return self.page(request, names, lambda page: {"name": name, "tags": page})
 
-    def _catalog(self, request: Request) -> Response:
+    def catalog(self, request: Request) -> Response:
+        """Return the names of the repositories; ACR's own API and that of the distribution specification are alike."""
         return self.page(request, self.images.repositories(request.thing), lambda page: {"repositories": page or None})
 
-    def unknown_repository(self, name: str) -> Refused:
-        """Return the error for a repository that does not exist."""
-        return self.refused(404, "NAME_UNKNOWN", "repository name not known to registry", detail={"name": name})
+    def known_repository(self, request: Request) -> tuple[str, str]:
+        """Return the names of the registry and of the repository in the path, which has a manifest.
+
+        Raises:
+            Refused: The repository's name is invalid, or it does not exist.
+        """
+        registry, name = self.repository(request)
+        if name not in self.images.repositories(registry):
+            message = "repository name not known to registry"
+            raise self.refused(404, "NAME_UNKNOWN", message, detail={"name": name})
+        return registry, name
 
     def page(
         self,
