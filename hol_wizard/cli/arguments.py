@@ -234,7 +234,7 @@ def _epilog(place: str | None) -> str:
         return (
             "exit codes:\n  0    all passed, or confirmed by a person\n"
             "  1    some failed, or are not there yet\n  2    wrong usage or content\n"
-            "  3    could not tell\n  130  interrupted"
+            "  3    could not tell\n  70   a defect of the wizard itself\n  130  interrupted"
         )
     return ""
 

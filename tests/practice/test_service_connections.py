@@ -31,6 +31,7 @@ from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.key_vault.service import Secrets
 from tests.practice.test_devops import DevOps, as_user, join
 from tests.practice_cloud import PracticeCloud
+from tests.service_connections import azure_connection
 
 NAMES = ("acr-name", "model-name")
 
@@ -49,24 +50,9 @@ class Project:
 
     def connection(self, name: str = "azure", **more: Any) -> dict[str, Any]:
         """Return the body of a connection as azure-dev sends it."""
-        return {
-            "name": name,
-            "type": "azurerm",
-            "url": "https://management.azure.com/",
-            "authorization": {
-                "scheme": "WorkloadIdentityFederation",
-                "parameters": {"tenantid": seed.TENANT, "serviceprincipalid": seed.fixed_id("client")},
-            },
-            "data": {
-                "environment": "AzureCloud",
-                "scopeLevel": "Subscription",
-                "subscriptionId": seed.SUBSCRIPTION.id,
-                "subscriptionName": seed.SUBSCRIPTION.name,
-                "creationMode": "Manual",
-            },
-            "serviceEndpointProjectReferences": [{"name": name, "projectReference": {"id": self.id, "name": "lab"}}],
-            **more,
-        }
+        references = [{"name": name, "projectReference": {"id": self.id, "name": "lab"}}]
+        parameters = {"tenantid": seed.TENANT, "serviceprincipalid": seed.fixed_id("client")}
+        return azure_connection(name, parameters, serviceEndpointProjectReferences=references, **more)
 
     def group(self, connection: str, name: str = "lab", **more: Any) -> dict[str, Any]:
         return {

@@ -211,7 +211,7 @@ def test_results_of_somebody_else_s_are_never_removed(
 
 
 def use_engine(monkeypatch: pytest.MonkeyPatch, run_tests: Any, docker: Callable[..., int]) -> None:
-    """Put a function in the place of the engine, which has no earlier images of the tests."""
+    """Replace the engine with a function; it has no earlier images of the tests."""
 
     def answer(*arguments: str, quiet: bool = False, apart: bool = False) -> int:
         if arguments[0] == "build":

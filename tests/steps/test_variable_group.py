@@ -20,6 +20,7 @@ from tests.practice.test_assertions import graph
 from tests.practice.test_devops import DevOps, as_user
 from tests.practice.test_key_vault_data import Vault
 from tests.practice_cloud import PracticeCloud
+from tests.service_connections import azure_connection
 from tests.snapshots import Snapshots
 from tests.steps.attendee import DEFAULTS, Attendee
 from tests.steps.test_nothing_is_absent_by_a_foreign_answer import look
@@ -36,19 +37,7 @@ LINK = "variable-group/link-the-key-vault@pipeline"
 ALL = (IDENTITY, CONNECTION, TRUST, ROLES, LINK)
 NAME, GROUP = "hol-azure", "hol-pipeline-kv"
 MANAGED = "2023-01-31"
-MADE_BY_HAND = {
-    "name": NAME,
-    "type": "azurerm",
-    "url": "https://management.azure.com/",
-    "authorization": {"scheme": "WorkloadIdentityFederation", "parameters": {}},
-    "data": {
-        "environment": "AzureCloud",
-        "scopeLevel": "Subscription",
-        "subscriptionId": seed.SUBSCRIPTION.id,
-        "subscriptionName": seed.SUBSCRIPTION.name,
-        "creationMode": "Manual",
-    },
-}
+MADE_BY_HAND = azure_connection(NAME, {})
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
@@ -100,7 +89,7 @@ class Project:
 
     def connect_by_hand(self, client: str) -> None:
         authorization = {
-            **MADE_BY_HAND["authorization"],  # type: ignore[dict-item]  # a literal of several kinds
+            **MADE_BY_HAND["authorization"],
             "parameters": {"tenantid": seed.TENANT, "serviceprincipalid": client},
         }
         project = self.devops.ask("GET", "/projects/practice-hol").json()
@@ -257,7 +246,7 @@ def test_a_job_that_could_not_read_is_told_before_it_runs(linked: Attendee, prac
     assert unreadable(linked.look(LINK)) == {"model-name": "expired"}
     secrets.ask("PATCH", "/secrets/acr-name", {"attributes": {"enabled": False}})
     assert secrets.ask("DELETE", "/secrets/image-name").status_code == 200
-    # The section on secrets tells of these two, and is the root cause.
+    # The section on secrets reports these two, and is the root cause.
     assert linked.look(LINK).status is Status.BLOCKED
     assert unreadable(look(linked, LINK)) == {
         "model-name": "expired",

@@ -194,7 +194,7 @@ _GENERIC_REFUSAL = re.compile(
 )
 """Codes that say no more than that the account may not do something. Any other code of a 403 has a reason of its own,
 which a role may not remove (`RequestDisallowedByAzure`)."""
-_SHOW = "Show the details to the proctor, or to whoever administers this for you."
+_SHOW = "Show the details to the proctor or to your administrator."
 _ASK = {
     "arm": "Ask an owner of the subscription for the role Contributor.",
     "graph": "Ask an administrator of the directory (tenant).",

@@ -24,6 +24,7 @@ from hol_wizard.services.devops.service_connections import ENDPOINT
 from hol_wizard.services.graph import Trust
 from tests.resources.case import Case
 from tests.resources.in_organization import ORGANIZATION, OrganizationCase, remove_project
+from tests.service_connections import azure_connection
 from tests.steps.attendee import GROUP
 from tests.steps.directory import Directory
 
@@ -64,20 +65,7 @@ class InProjectCase(OrganizationCase):
         """Return the body of a connection that fits."""
         context = self.ground.context()
         parameters = {"tenantid": seed.TENANT, "serviceprincipalid": build_identity.required(context).client}
-        return {
-            "name": name,
-            "type": "azurerm",
-            "url": "https://management.azure.com/",
-            "authorization": {"scheme": "WorkloadIdentityFederation", "parameters": parameters},
-            "data": {
-                "environment": "AzureCloud",
-                "scopeLevel": "Subscription",
-                "subscriptionId": seed.SUBSCRIPTION.id,
-                "subscriptionName": seed.SUBSCRIPTION.name,
-                "creationMode": "Manual",
-            },
-            "serviceEndpointProjectReferences": self.references(name),
-        }
+        return azure_connection(name, parameters, serviceEndpointProjectReferences=self.references(name))
 
     def remove_parent(self) -> None:
         remove_project(self.ground)
