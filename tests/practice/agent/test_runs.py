@@ -538,6 +538,18 @@ async def test_counter_counts_runs_not_uses(bench: Bench) -> None:
     assert "n=6" in bench.log("Say", key=key)
 
 
+async def test_variables_that_refer_to_each_other_stay_as_they_are(bench: Bench) -> None:
+    run = await bench.all(
+        plan(
+            stage(job(script("true")), condition="and(eq(variables.a, '$(b) $(b)'), eq(variables.c, '<$(c)>'))"),
+            variables=(variable("a", "$(b) $(b)"), variable("b", "$(a) $(a)"), variable("c", "<$(c)>")),
+            number_format="$(a).$(SourceBranchName)",
+        )
+    )
+    assert (run["result"], results(bench, "Stage")) == ("succeeded", {"__default": "succeeded"})
+    assert run["number"].endswith(".main")
+
+
 @pytest.mark.parametrize(
     ("pattern", "expected"),
     [

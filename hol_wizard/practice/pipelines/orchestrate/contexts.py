@@ -15,8 +15,9 @@ from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.timelines import Result
 from hol_wizard.practice.pipelines import expressions
 from hol_wizard.practice.pipelines.agent import results
+from hol_wizard.practice.pipelines.agent.masking import Masker
 from hol_wizard.practice.pipelines.agent.predefined import of_run
-from hol_wizard.practice.pipelines.agent.variables import expanded
+from hol_wizard.practice.pipelines.agent.variables import Variables
 from hol_wizard.practice.pipelines.expressions import Function
 from hol_wizard.practice.pipelines.expressions.places import runtime_expression
 from hol_wizard.practice.pipelines.orchestrate.legs import DEFAULT
@@ -100,21 +101,17 @@ def variables(
     Raises:
         ExpressionError: A runtime expression cannot be evaluated.
     """
-    found = {name.lower(): (name, value) for name, value in of_run(request, number)}
-    found |= {name.lower(): (name, value) for name, value in request.variables.items()}
+    found = Variables(Masker())
+    for name, value in (*of_run(request, number), *request.variables.items()):
+        found.set(name, value)
     for source in sources:
         if source.value is None:
             continue
         inner = runtime_expression(source.value)
         value = source.value
         if inner is not None:
-            known = dict(found.values())
-            value = expressions.to_text(expressions.evaluate(inner, {"variables": known, **contexts}, functions)) or ""
-        found[source.name.lower()] = (source.name, value)
-
-    def value_of(name: str, depth: int = 0) -> str | None:
-        if name.lower() not in found or depth > len(found):
-            return None
-        return expanded(found[name.lower()][1], lambda inner: value_of(inner, depth + 1))
-
-    return {name: value_of(name) or "" for name, _ in found.values()}
+            known = {"variables": found.all(), **contexts}
+            value = expressions.to_text(expressions.evaluate(inner, known, functions)) or ""
+        found.set(source.name, value)
+    found.recalculate()
+    return dict(found.all())

@@ -270,7 +270,9 @@ class Runs(Register):
         }
 
         def value_of(name: str) -> str | None:
-            return expanded(known[name.lower()], value_of) if name.lower() in known else None
+            value = known.get(name.lower())
+            # A variable can contain a token that only a number has, such as `$(SourceBranchName)`.
+            return None if value is None else expanded(value, lambda inner: known.get(inner.lower()))
 
         return numbers.number(request.plan.number_format, now, value_of, taken)
 
