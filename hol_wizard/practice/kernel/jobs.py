@@ -495,9 +495,8 @@ class Jobs:
 
     def stop_later(self, work: Work, seconds: float) -> None:
         """Stop a job's work when this time has passed."""
-        limit = asyncio.get_running_loop().call_later(seconds, self._stop, work.id, Result.TIMED_OUT)
         if work.task is not None:
-            work.task.add_done_callback(lambda _: limit.cancel())
+            _call_later(work.task, seconds, lambda: self._stop(work.id, Result.TIMED_OUT))
 
     def _stop(self, identity: str, why: Result) -> None:
         """Stop a job's work, except for steps that run even in a canceled job."""
@@ -511,9 +510,7 @@ class Jobs:
             self._stopping.add(stopping)
             stopping.add_done_callback(self._stopping.discard)
         if work.task is not None:
-            task = work.task
-            limit = asyncio.get_running_loop().call_later(work.kind.cancel_seconds, task.cancel)
-            task.add_done_callback(lambda _: limit.cancel())
+            _call_later(work.task, work.kind.cancel_seconds, work.task.cancel)
 
     def _forget(self, identity: str) -> None:
         """End a job whose document was deleted."""
@@ -549,3 +546,9 @@ class Jobs:
                 self._waiting[job["kind"]].append(job["id"])
         for kind in self._kinds:
             self._pump(kind)
+
+
+def _call_later(task: asyncio.Task[None], seconds: float, act: Callable[[], object]) -> None:
+    """Call a function when this time has passed, unless the task has ended by then."""
+    timer = asyncio.get_running_loop().call_later(seconds, act)
+    task.add_done_callback(lambda _: timer.cancel())

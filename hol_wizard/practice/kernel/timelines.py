@@ -130,6 +130,17 @@ class Timelines:
         """
         return [each for _, each in self._records.items(f"{timeline}/") if each["change"] > since]
 
+    def record(self, timeline: str, record: str) -> Document:
+        """Return a record.
+
+        Raises:
+            KeyError: There is none.
+        """
+        found = self._records.get(f"{timeline}/{record}")
+        if found is None:
+            raise KeyError(record)
+        return found
+
     def finish(self, timeline: str, job: str, result: Result) -> None:
         """Complete the records of a job: running ones get the result, pending ones are skipped.
 
@@ -145,7 +156,7 @@ class Timelines:
                 self._put({**record, "state": State.COMPLETED, **how})
 
     def move(self, timeline: str, records: Collection[str], target: str) -> None:
-        """Move records with their logs to another timeline; nobody learns of it as a change of the first one.
+        """Move records with their logs to another timeline; for the first one, this does not count as a change.
 
         Args:
             timeline: Its ID.

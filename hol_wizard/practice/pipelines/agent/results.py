@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from hol_wizard.practice.kernel.timelines import Result
 
-_ORDER = (Result.SUCCEEDED, Result.SUCCEEDED_WITH_ISSUES, Result.FAILED, Result.CANCELED)
+GOOD = (Result.SUCCEEDED, Result.SUCCEEDED_WITH_ISSUES)
+_ORDER = (*GOOD, Result.FAILED, Result.CANCELED)
 _STATUS = {
     Result.SUCCEEDED: "Succeeded",
     Result.SUCCEEDED_WITH_ISSUES: "SucceededWithIssues",

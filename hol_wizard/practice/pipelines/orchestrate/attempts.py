@@ -11,11 +11,11 @@ import uuid
 
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.timelines import Result, State, Timelines
+from hol_wizard.practice.pipelines.agent.results import GOOD
 from hol_wizard.practice.pipelines.orchestrate import conditions
 from hol_wizard.practice.pipelines.orchestrate.records import Phase, RunState, named
+from hol_wizard.practice.pipelines.orchestrate.timeline import issues_of
 from hol_wizard.practice.pipelines.plan import Plan
-
-_GOOD = (Result.SUCCEEDED, Result.SUCCEEDED_WITH_ISSUES)
 
 
 class AttemptError(Exception):
@@ -39,8 +39,8 @@ def begin(run: Document, name: str, plan: Plan, timelines: Timelines, *, all_job
     stage = named(run["stages"], name)
     if stage["state"] != Phase.COMPLETED:
         raise AttemptError(f"The stage {stage['name']} has not completed.")
-    kept = [] if all_jobs else [each for each in stage["jobs"] if each["result"] in _GOOD]
-    if stage["result"] in {*_GOOD, Result.SKIPPED} and not all_jobs:
+    kept = [] if all_jobs else [each for each in stage["jobs"] if each["result"] in GOOD]
+    if stage["result"] in {*GOOD, Result.SKIPPED} and not all_jobs:
         raise AttemptError(f"The stage {stage['name']} has no failed jobs.")
     earlier = str(uuid.uuid4())
     gone = [each["record"] for each in stage["jobs"] if each not in kept]
@@ -67,8 +67,8 @@ def _set_aside(timeline: str, earlier: str, stage: Document, jobs: list[str], ti
 
 def _reset(run: Document, stage: Document, timelines: Timelines, earlier: str) -> None:
     """Let a stage wait again; a number of an attempt is counted only if it has run before."""
-    record = {each["id"]: each for each in timelines.records(run["timeline"])}[stage["record"]]
-    details: Document = {"issues": [], "errorCount": 0, "warningCount": 0}
+    record = timelines.record(run["timeline"], stage["record"])
+    details = issues_of([])
     if earlier:
         previous = {"attempt": stage["attempt"], "timelineId": earlier, "recordId": stage["record"]}
         attempts = [*record["details"].get("previousAttempts", []), previous]

@@ -36,7 +36,7 @@ class Passage(Enum):
     REJECTED = auto()
     TIMED_OUT = auto()
     MISSING = auto()
-    """Something that the stage uses does not exist anymore."""
+    """Something that the stage uses no longer exists."""
 
 
 def waiting_text(count: int, stage: str) -> str:
@@ -119,16 +119,19 @@ class Checkpoints:
             ("Checkpoint", stage["checkpoint"], stage["record"]),
             ("Checkpoint.Authorization", stage["authorization"], stage["checkpoint"]),
         ):
-            self._timelines.add(
-                run["timeline"],
-                name,
-                kind=name,
-                parent=parent,
-                identity=identity,
-                identifier=f"{stage['name']}.{name}",
-                attempt=stage["attempt"],
-            )
+            self._add(run, stage, name, identity, parent)
         self._change(run, stage["checkpoint"], State.RUNNING)
+
+    def _add(self, run: Document, stage: Document, name: str, identity: str, parent: str) -> None:
+        self._timelines.add(
+            run["timeline"],
+            name,
+            kind=name,
+            parent=parent,
+            identity=identity,
+            identifier=f"{stage['name']}.{name}",
+            attempt=stage["attempt"],
+        )
 
     def _approved(
         self,
@@ -145,15 +148,7 @@ class Checkpoints:
                     resource = {"kind": str(kind), "id": identity, "name": found.name}
                     approval = self._approvals.request(run["key"], stage["name"], resource, check, requester)
                     stage["approvals"].append(approval["id"])
-                    self._timelines.add(
-                        run["timeline"],
-                        "Checkpoint.Approval",
-                        kind="Checkpoint.Approval",
-                        parent=stage["checkpoint"],
-                        identity=approval["id"],
-                        identifier=f"{stage['name']}.Checkpoint.Approval",
-                        attempt=stage["attempt"],
-                    )
+                    self._add(run, stage, "Checkpoint.Approval", approval["id"], stage["checkpoint"])
                     self._change(run, approval["id"], State.RUNNING)
         statuses = []
         for identity in stage["approvals"]:
@@ -181,7 +176,7 @@ class Checkpoints:
         self, run: Document, record: str, state: State, result: Result | None = None, **details: object
     ) -> None:
         """Change a record if that changes anything."""
-        known = {each["id"]: each for each in self._timelines.records(run["timeline"])}[record]
+        known = self._timelines.record(run["timeline"], record)
         if known["state"] == State.COMPLETED or (known["state"] == state and not details):
             return
         values: dict[str, object] = {"state": state, "result": result}

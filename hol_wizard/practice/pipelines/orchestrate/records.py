@@ -92,7 +92,7 @@ def new_stage(name: str) -> Document:
 
 def new_job(name: str, record: str) -> Document:
     """Return the document of a job of a stage."""
-    return {"name": name, "state": Phase.PENDING, "result": None, "record": record, "legs": [], "attempt": 1}
+    return {"name": name, "state": Phase.PENDING, "result": None, "record": record, "legs": []}
 
 
 def new_leg(name: str, record: str) -> Document:
@@ -115,6 +115,11 @@ def named(documents: Iterable[Document], name: str) -> Document:
         if each["name"].lower() == name.lower():
             return each
     raise KeyError(name)
+
+
+def legs_of(run: Document) -> list[Document]:
+    """Return all legs of a run."""
+    return [leg for stage in run["stages"] for job in stage["jobs"] for leg in job["legs"]]
 
 
 def complete(document: Document, result: Result) -> None:

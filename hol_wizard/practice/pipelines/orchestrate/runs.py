@@ -33,6 +33,7 @@ from hol_wizard.practice.pipelines.orchestrate.records import (
     RunState,
     complete,
     key_of,
+    legs_of,
     named,
     new_run,
     request_of,
@@ -135,7 +136,7 @@ class Runs(Register):
                 complete(stage, Result.CANCELED)
                 self._timeline.end(run, stage["record"], Result.CANCELED)
         self._save(run)
-        for leg in _legs(run):
+        for leg in legs_of(run):
             if leg["state"] == Phase.RUNNING:
                 self._jobs.cancel(leg["job"])
         self._go_on_with(run["key"])
@@ -223,7 +224,7 @@ class Runs(Register):
         run = self.run(key)
         if run is None:
             return
-        for leg in _legs(run):
+        for leg in legs_of(run):
             if leg["job"]:
                 self._jobs.remove(leg["job"])
             for name in leg["outputs"]:
@@ -398,8 +399,7 @@ class Runs(Register):
             result = Result.CANCELED
         elif result is Result.FAILED and job["cause"]:
             messages = [f"The practice agent has a defect: {job['cause'].partition(':')[0]}; see server.log."]
-        known = {each["id"]: each for each in self.timelines.records(run["timeline"])}[leg["record"]]
-        if messages or known["result"] != result:
+        if messages or self.timelines.record(run["timeline"], leg["record"])["result"] != result:
             self._timeline.end(run, leg["record"], result, messages)
         complete(leg, result)
         self._go_on(run)
@@ -418,16 +418,12 @@ class Runs(Register):
             for run in self.all():
                 if run["state"] == RunState.COMPLETED:
                     continue
-                for leg in _legs(run):
+                for leg in legs_of(run):
                     job = self._jobs.find(leg["job"]) if leg["job"] else None
                     if leg["state"] == Phase.RUNNING and (job is None or job["state"] == State.COMPLETED):
                         complete(leg, Result.FAILED)
                         self._timeline.end(run, leg["record"], Result.FAILED, [LOST.format(agent="Practice agent")])
                 self._go_on(run)
-
-
-def _legs(run: Document) -> list[Document]:
-    return [leg for stage in run["stages"] for job in stage["jobs"] for leg in job["legs"]]
 
 
 def _leg(run: Document, data: Document) -> tuple[Document, Document, Document]:

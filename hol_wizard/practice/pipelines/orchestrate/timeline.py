@@ -10,7 +10,7 @@ from hol_wizard.practice.pipelines.orchestrate.legs import DEFAULT
 from hol_wizard.practice.pipelines.plan import Job, Stage
 
 
-def issues_of(messages: Sequence[str]) -> dict[str, object]:
+def issues_of(messages: Sequence[str]) -> Document:
     """Return the details of a record with these errors."""
     issues = [{"type": "error", "category": "General", "message": each, "data": {"type": "error"}} for each in messages]
     return {"issues": issues, "errorCount": len(issues), "warningCount": 0}
