@@ -223,7 +223,7 @@ class Host(Protocol):
             repository: ID of the repository.
 
         Raises:
-            HostError: It does not exist anymore.
+            HostError: It no longer exists.
         """
         ...
 

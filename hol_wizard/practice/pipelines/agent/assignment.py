@@ -44,7 +44,7 @@ class Assignment:
     hook: str = ""
     """Name of a deployment job's hook."""
     attempt: int = 1
-    stage_attempt: int = 1
+    """Of the stage, and so of its jobs."""
     timeout_minutes: float = 60
     cancel_timeout_minutes: float = 5
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from hol_wizard.practice.kernel.timelines import Result
 from hol_wizard.practice.pipelines import expressions
+from hol_wizard.practice.pipelines.agent import results
 from hol_wizard.practice.pipelines.expressions import Arguments, Function, Value
 
 DEFAULT = "succeeded()"
@@ -29,12 +30,11 @@ class Verdict:
 
 def status_functions(status: Result) -> dict[str, Function]:
     """Return the status functions of a step in a job with this result so far."""
-    good = status in (Result.SUCCEEDED, Result.SUCCEEDED_WITH_ISSUES)
     values = {
         "always": True,
         "canceled": status is Result.CANCELED,
         "failed": status is Result.FAILED,
-        "succeeded": good,
+        "succeeded": status in results.GOOD,
         "succeededorfailed": status is not Result.CANCELED,
     }
     return {name: Function(0, 0, _constant(value), shown_as_call=True) for name, value in values.items()}

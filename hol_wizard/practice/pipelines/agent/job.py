@@ -22,6 +22,7 @@ from hol_wizard.practice.pipelines.agent.step_runner import JobStep, StepRunner
 from hol_wizard.practice.pipelines.agent.variables import Variables
 from hol_wizard.practice.pipelines.agent.workspace import Workspace
 from hol_wizard.practice.pipelines.host import Value
+from hol_wizard.practice.pipelines.orchestrate.timeline import issues_of
 
 _LONGEST = 360 * 60.0
 """Seconds that a job may take if it has no limit of its own (https://learn.microsoft.com/azure/devops/pipelines/process
@@ -63,12 +64,9 @@ class JobRun:
                 job = self._job
                 result = Result.CANCELED if work.canceled.is_set() else job.result
                 record.result = result
-                issues = []
-                if work.stopped is Result.TIMED_OUT:
-                    message = too_long(limit / 60)
-                    issues = [{"type": "error", "category": "General", "message": message, "data": {"type": "error"}}]
+                issues = issues_of([too_long(limit / 60)] if work.stopped is Result.TIMED_OUT else [])
                 self._gather_logs(record.log.append)
-                record.change(issues=issues, errorCount=len(issues), warningCount=0, log_id=job.surroundings.next_log())
+                record.change(**issues, log_id=job.surroundings.next_log())
         return Outcome(result, dict(self._job.outputs))
 
     def _gather_logs(self, append: Callable[..., None]) -> None:

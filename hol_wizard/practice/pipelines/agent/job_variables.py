@@ -13,10 +13,9 @@ from typing import Any
 from hol_wizard.practice.pipelines import expressions
 from hol_wizard.practice.pipelines.agent.context import JobContext
 from hol_wizard.practice.pipelines.agent.predefined import of_job, of_run
-from hol_wizard.practice.pipelines.expressions import Arguments, Function, Value
 from hol_wizard.practice.pipelines.expressions.places import runtime_expression
-from hol_wizard.practice.pipelines.host import Value as GivenValue
-from hol_wizard.practice.pipelines.orchestrate.counters import arguments_of
+from hol_wizard.practice.pipelines.host import Value
+from hol_wizard.practice.pipelines.orchestrate import counters
 
 
 def set_predefined(job: JobContext) -> None:
@@ -28,9 +27,7 @@ def set_predefined(job: JobContext) -> None:
     job.set_result(job.result)
 
 
-def set_declared(
-    job: JobContext, definition: Mapping[str, GivenValue], groups: Mapping[str, Mapping[str, GivenValue]]
-) -> None:
+def set_declared(job: JobContext, definition: Mapping[str, Value], groups: Mapping[str, Mapping[str, Value]]) -> None:
     """Set all other variables.
 
     Args:
@@ -68,14 +65,5 @@ def resolved(job: JobContext, text: str) -> str:
     if inner is None:
         return text
     contexts: dict[str, Any] = {"variables": job.variables.all(), "pipeline": {}, **job.assignment.dependencies}
-    found = expressions.evaluate(inner, contexts, {"counter": counter(job)})
+    found = expressions.evaluate(inner, contexts, {"counter": counters.function(job.surroundings.counter)})
     return expressions.to_text(found) or ""
-
-
-def counter(job: JobContext) -> Function:
-    """Return the function `counter(prefix, seed)`."""
-
-    def call(arguments: Arguments) -> Value:
-        return str(job.surroundings.counter(*arguments_of(arguments)))
-
-    return Function(0, 2, call)

@@ -126,7 +126,7 @@ def of_job(assignment: Assignment, workspace: Workspace) -> Iterator[tuple[str, 
     yield "System.PhaseDisplayName", job.display_name or job.name
     yield "System.PhaseName", job.name
     yield "System.PlanId", assignment.plan
-    yield "System.StageAttempt", str(assignment.stage_attempt)
+    yield "System.StageAttempt", str(assignment.attempt)
     yield "System.StageDisplayName", stage.display_name or stage.name
     yield "System.StageName", stage.name
     yield "System.TimelineId", assignment.timeline

@@ -39,10 +39,7 @@ def assignment_of(
     stage_plan, plan = _planned(request, stage["name"], job["name"])
     dependencies, variables = progress.reachable(stage_plan, plan)
     known = {"variables": {**variables, **leg["variables"]}, "pipeline": {}, **dependencies}
-    steps = plan.steps
-    for hook in plan.hooks:
-        if hook.name == leg["hook"]:
-            steps = hook.steps
+    hooks = {each.name: each.steps for each in plan.hooks}
     default = leg["name"] == DEFAULT or bool(leg["hook"])
     return Assignment(
         request=request,
@@ -55,14 +52,13 @@ def assignment_of(
         record=leg["record"],
         plan=run["plan"],
         timeline=run["timeline"],
-        steps=steps,
+        steps=hooks.get(leg["hook"], plan.steps),
         variables=(*request.plan.variables, *stage_plan.variables, *plan.variables),
         own_variables=leg["variables"],
         dependencies=dependencies,
         hidden=progress.secret_outputs(),
         hook=leg["hook"],
         attempt=stage["attempt"],
-        stage_attempt=stage["attempt"],
         timeout_minutes=_minutes(progress, plan.timeout_minutes, known, _TIMEOUT),
         cancel_timeout_minutes=_minutes(progress, plan.cancel_timeout_minutes, known, _CANCEL_TIMEOUT),
     )

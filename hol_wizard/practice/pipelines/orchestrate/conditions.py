@@ -12,10 +12,10 @@ from typing import Any
 
 from hol_wizard.practice.kernel.timelines import Result
 from hol_wizard.practice.pipelines import expressions
+from hol_wizard.practice.pipelines.agent.results import GOOD
 from hol_wizard.practice.pipelines.expressions import MANY, Arguments, Function, Value
 
 DEFAULT = "succeeded()"
-_GOOD = (Result.SUCCEEDED, Result.SUCCEEDED_WITH_ISSUES)
 
 
 def all_before(name: str, depends_on: Mapping[str, Iterable[str]]) -> list[str]:
@@ -46,10 +46,10 @@ def status_functions(before: Mapping[str, Result], canceled: bool) -> dict[str, 
         return lambda arguments: not canceled and test(chosen(arguments))
 
     return {
-        "succeeded": Function(0, MANY, of(lambda found: all(each in _GOOD for each in found)), shown_as_call=True),
+        "succeeded": Function(0, MANY, of(lambda found: all(each in GOOD for each in found)), shown_as_call=True),
         "failed": Function(0, MANY, of(lambda found: Result.FAILED in found), shown_as_call=True),
         "succeededorfailed": Function(
-            0, MANY, of(lambda found: all(each in (*_GOOD, Result.FAILED) for each in found)), shown_as_call=True
+            0, MANY, of(lambda found: all(each in (*GOOD, Result.FAILED) for each in found)), shown_as_call=True
         ),
         "always": Function(0, 0, lambda _: True, shown_as_call=True),
         "canceled": Function(0, 0, lambda _: canceled, shown_as_call=True),

@@ -6,6 +6,8 @@ by one with each run; a greater seed takes effect.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.pipelines.expressions import Arguments, Function, to_text
@@ -29,16 +31,19 @@ class Counters:
 
     def function(self, run: Document) -> Function:
         """Return the function for the expressions of a run."""
-
-        def call(arguments: Arguments) -> str:
-            prefix, seed = arguments_of(arguments)
-            return str(self.count(run, prefix, seed))
-
-        return Function(0, 2, call)
+        return function(lambda prefix, seed: self.count(run, prefix, seed))
 
 
-def arguments_of(arguments: Arguments) -> tuple[str, int]:
-    """Return the prefix and the seed of a call."""
-    prefix = (to_text(arguments[0]) or "") if len(arguments) > 0 else ""
-    seed = (to_text(arguments[1]) or "") if len(arguments) > 1 else ""
-    return prefix, int(seed) if seed.lstrip("-").isdecimal() else 0
+def function(count: Callable[[str, int], int]) -> Function:
+    """Return the function for expressions.
+
+    Args:
+        count: Returns the value for a prefix and a seed.
+    """
+
+    def call(arguments: Arguments) -> str:
+        prefix = (to_text(arguments[0]) or "") if len(arguments) > 0 else ""
+        seed = (to_text(arguments[1]) or "") if len(arguments) > 1 else ""
+        return str(count(prefix, int(seed) if seed.lstrip("-").isdecimal() else 0))
+
+    return Function(0, 2, call)

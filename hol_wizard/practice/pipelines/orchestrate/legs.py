@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from hol_wizard.practice.pipelines.plan import Job, JobKind, Step
+from hol_wizard.practice.pipelines.plan import Job, JobKind
 
 DEFAULT = "__default"
 MOST = 256
@@ -27,7 +27,6 @@ class Leg:
 
     name: str
     """Of the leg or the hook; `__default` for the only one."""
-    steps: tuple[Step, ...]
     variables: dict[str, str] = field(default_factory=dict)
     hook: str = ""
 
@@ -43,21 +42,20 @@ def of(job: Job, resolved: Callable[[str], str]) -> list[Leg]:
         LegsError: Its strategy is not valid.
     """
     if job.kind is JobKind.DEPLOYMENT:
-        return [Leg(each.name, each.steps, {}, each.name) for each in job.hooks]
+        return [Leg(each.name, hook=each.name) for each in job.hooks]
     strategy = job.strategy
     if strategy is None:
-        return [Leg(DEFAULT, job.steps)]
+        return [Leg(DEFAULT)]
     count = _count(strategy.parallel, resolved)
     if count:
         names = [f"Job{number}" for number in range(1, count + 1)]
-        return [Leg(each, job.steps, _position(at, count)) for at, each in enumerate(names, 1)]
+        return [Leg(each, _position(at, count)) for at, each in enumerate(names, 1)]
     matrix = _matrix(strategy.matrix, resolved)
     if not matrix:
-        return [Leg(DEFAULT, job.steps)]
-    legs = []
-    for at, (name, variables) in enumerate(matrix.items(), 1):
-        legs.append(Leg(name, job.steps, {**variables, **_position(at, len(matrix))}))
-    return legs
+        return [Leg(DEFAULT)]
+    return [
+        Leg(name, {**variables, **_position(at, len(matrix))}) for at, (name, variables) in enumerate(matrix.items(), 1)
+    ]
 
 
 def _position(at: int, count: int) -> dict[str, str]:

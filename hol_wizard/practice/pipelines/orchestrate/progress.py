@@ -15,6 +15,7 @@ from typing import Any
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.timelines import Result
 from hol_wizard.practice.pipelines import expressions
+from hol_wizard.practice.pipelines.agent.results import GOOD
 from hol_wizard.practice.pipelines.agent.variables import expanded
 from hol_wizard.practice.pipelines.expressions import ExpressionError, Function
 from hol_wizard.practice.pipelines.expressions.places import runtime_expression
@@ -23,7 +24,15 @@ from hol_wizard.practice.pipelines.orchestrate import conditions, contexts, legs
 from hol_wizard.practice.pipelines.orchestrate.approvals import Status
 from hol_wizard.practice.pipelines.orchestrate.checkpoints import Checkpoints, Passage, missing_text
 from hol_wizard.practice.pipelines.orchestrate.legs import LegsError
-from hol_wizard.practice.pipelines.orchestrate.records import Phase, complete, named, new_job, new_leg, worst_of
+from hol_wizard.practice.pipelines.orchestrate.records import (
+    Phase,
+    complete,
+    legs_of,
+    named,
+    new_job,
+    new_leg,
+    worst_of,
+)
 from hol_wizard.practice.pipelines.orchestrate.request import RunRequest
 from hol_wizard.practice.pipelines.orchestrate.timeline import RunTimeline, title_of_leg
 from hol_wizard.practice.pipelines.plan import Job, JobKind, Stage
@@ -53,6 +62,7 @@ class Progress:
         self._run = run
         self._request = request
         self._tools = tools
+        self._functions = {"counter": tools.counter(run)}
         self._depends = {each.name.lower(): each.depends_on for each in request.plan.stages}
 
     def go_on(self) -> None:
@@ -175,7 +185,7 @@ class Progress:
             each: Result(named(stage["jobs"], each)["result"]) for each in conditions.all_before(job_plan.name, depends)
         }
         try:
-            reachable = contexts.of_job(run, stage, self._stages_before(plan), self._tools.secrets)
+            reachable = contexts.of_job(run, stage, plan.depends_on, self._tools.secrets)
             values = self._variables(plan, job_plan, reachable)
             known = {"variables": values, "pipeline": {}, **reachable}
             canceled = (run["canceled"] and not stage["in_canceled_run"]) or bool(stage.get("canceled"))
@@ -201,10 +211,6 @@ class Progress:
             self._tools.timeline.add_leg(run, stage, job, leg, title_of_leg(job_plan, each.name))
         self._run_legs(stage, job, job_plan)
         return True
-
-    def _stages_before(self, plan: Stage) -> list[str]:
-        """Return the stages whose outputs a stage can read: those that it names in `dependsOn`."""
-        return list(plan.depends_on)
 
     def _run_legs(self, stage: Document, job: Document, plan: Job) -> bool:
         """Submit the legs that can run, and end the job after the last one."""
@@ -239,7 +245,7 @@ class Progress:
                 before.append(each)
         if any(each["state"] != Phase.COMPLETED for each in before):
             return None
-        failed = any(each["result"] not in {Result.SUCCEEDED, Result.SUCCEEDED_WITH_ISSUES} for each in before)
+        failed = any(each["result"] not in GOOD for each in before)
         return failed is not _AFTER.get(leg["name"], True)
 
     def _continues(self, plan: Job) -> bool:
@@ -261,8 +267,7 @@ class Progress:
 
     def _variables(self, plan: Stage, job: Job | None, known: Mapping[str, Any]) -> dict[str, str]:
         sources = [*self._request.plan.variables, *plan.variables, *(job.variables if job is not None else ())]
-        functions = {"counter": self._tools.counter(self._run)}
-        return contexts.variables(self._request, self._run["number"], sources, known, functions)
+        return contexts.variables(self._request, self._run["number"], sources, known, self._functions)
 
     def resolved(self, text: str, known: Mapping[str, Any]) -> str:
         """Return a text with its runtime expression, or its macros, evaluated.
@@ -272,8 +277,7 @@ class Progress:
         """
         inner = runtime_expression(text)
         if inner is not None:
-            functions = {"counter": self._tools.counter(self._run)}
-            return expressions.to_text(expressions.evaluate(inner, known, functions)) or ""
+            return expressions.to_text(expressions.evaluate(inner, known, self._functions)) or ""
         values = {name.lower(): value for name, value in dict(known.get("variables", {})).items()}
         return expanded(text, lambda name: values.get(name.lower()))
 
@@ -284,16 +288,14 @@ class Progress:
             ExpressionError: A runtime expression cannot be evaluated.
         """
         stage = named(self._run["stages"], plan.name)
-        found = contexts.of_job(self._run, stage, self._stages_before(plan), self._tools.secrets)
+        found = contexts.of_job(self._run, stage, plan.depends_on, self._tools.secrets)
         return found, self._variables(plan, job, found)
 
     def secret_outputs(self) -> list[str]:
         """Return the values of all secret outputs of the run."""
-        found = []
-        for stage in self._run["stages"]:
-            for job in stage["jobs"]:
-                for leg in job["legs"]:
-                    for name, given in leg["outputs"].items():
-                        if given["secret"] and (value := self._tools.secrets(leg["record"], name)):
-                            found.append(value)
-        return found
+        return [
+            value
+            for leg in legs_of(self._run)
+            for name, given in leg["outputs"].items()
+            if given["secret"] and (value := self._tools.secrets(leg["record"], name))
+        ]
