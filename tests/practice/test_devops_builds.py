@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import zipfile
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.devops.organizations import NEW, PRACTICE
 from hol_wizard.practice.devops.pipelines.checks import APPROVAL
 from hol_wizard.practice.devops.pipelines.consent import MISSING
 from hol_wizard.practice.devops.pipelines.parallelism import NONE
@@ -129,6 +131,20 @@ def test_a_running_step_has_no_log_and_the_timeline_tells_only_what_has_changed(
     assert again == (400, "BuildStatusInvalidChangeException")
 
 
+def of_another_organization(url: str) -> list[str]:
+    """Return addresses of an artifact that name an organization to which it does not belong, in one or both places."""
+    start, name = url.partition("/_apis/artifact/")[::2]
+    text = base64.urlsafe_b64decode(name.partition("/")[0] + "==").decode()
+    renamed = base64.urlsafe_b64encode(text.replace("://practice/", f"://{NEW.name}/").encode()).decode().rstrip("=")
+    other = start.replace(f"/A{PRACTICE.id}/", f"/A{NEW.id}/")
+    end = "/content?format=zip"
+    return [
+        f"{start}/_apis/artifact/{renamed}{end}",
+        f"{other}/_apis/artifact/{renamed}{end}",
+        url.replace(start, other),
+    ]
+
+
 @pytest.mark.slow
 def test_what_a_build_publishes_is_there(ground: Ground) -> None:
     ground.push(PUBLISHES)
@@ -160,6 +176,9 @@ def test_what_a_build_publishes_is_there(ground: Ground) -> None:
     assert anonymous.http.get(signed["signedContent"]["url"], timeout=10).status_code == 200
     forged = signed["signedContent"]["url"][:-1] + ("0" if signed["signedContent"]["url"][-1] != "0" else "1")
     assert anonymous.http.get(forged, timeout=10).status_code == 401
+    ground.cloud.wrong_on_purpose("GET .*/_apis/artifact/.*")
+    for elsewhere in of_another_organization(artifact["resource"]["downloadUrl"]):
+        assert ground.devops.http.get(elsewhere, timeout=10).status_code == 404
     (summary,) = ground.project.get(f"/build/builds/{number}/attachments/Distributedtask.Core.Summary")["value"]
     assert ground.devops.http.get(
         summary["_links"]["self"]["href"], params={"api-version": "7.1"}, timeout=10
@@ -552,3 +571,42 @@ def test_a_stage_waits_for_the_approval_of_its_environment(ground: Ground) -> No
     assert ground.wait(number)["result"] == "canceled"
     assert ground.project.ask("DELETE", one, **preview).status_code == 204
     assert ground.run()["result"] == "succeeded"
+
+
+def test_a_new_environment_inherits_nothing_from_a_deleted_one_with_its_id(ground: Ground) -> None:
+    me = ground.devops.ask("GET", "/connectionData", version="7.1-preview.1").json()["authenticatedUser"]["id"]
+    preview = {"version": "7.1-preview.1"}
+
+    def make() -> str:
+        made = ground.project.ask("POST", "/distributedtask/environments", {"name": "QA"})
+        assert made.status_code == 200, made.text
+        return str(made.json()["id"])
+
+    identity = make()
+    permissions = f"/pipelines/pipelinepermissions/environment/{identity}"
+    allowed = {"pipelines": [{"id": 1, "authorized": True}]}
+    assert ground.project.ask("PATCH", permissions, allowed, **preview).json()["pipelines"]
+    check = {
+        "type": {"id": APPROVAL, "name": "Approval"},
+        "settings": {"approvers": [{"id": me}], "minRequiredApprovers": 1},
+        "resource": {"type": "environment", "id": identity, "name": "QA"},
+    }
+    assert ground.project.ask("POST", "/pipelines/checks/configurations", check, **preview).status_code == 200
+    assert ground.project.ask("DELETE", f"/distributedtask/environments/{identity}").status_code == 204
+    assert make() == identity
+    assert ground.project.ask("GET", permissions, **preview).json()["pipelines"] == []
+    query = {"resourceType": "environment", "resourceId": identity}
+    listed = ground.project.ask("GET", "/pipelines/checks/configurations", **preview, **query).json()
+    assert listed["count"] == 0
+
+
+def test_a_job_gets_a_groups_variable_without_a_value(ground: Ground) -> None:
+    body = {"name": "plain", "type": "Vsts", "variables": {"empty": None, "full": {"value": "1"}}}
+    ground.cloud.wrong_on_purpose("POST .*/variablegroups")
+    made = ground.project.ask("POST", "/distributedtask/variablegroups", body).json()
+    allowed = {"allPipelines": {"authorized": True}}
+    permissions = f"/pipelines/pipelinepermissions/variablegroup/{made['id']}"
+    assert ground.project.ask("PATCH", permissions, allowed, version="7.1-preview.1").status_code == 200
+    ground.push("trigger: none\nvariables:\n- group: plain\nsteps:\n- bash: test '$(full)$(empty)' = 1\n")
+    build = ground.run()
+    assert build["result"] == "succeeded", ground.timeline(build["id"])

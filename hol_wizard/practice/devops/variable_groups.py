@@ -199,18 +199,19 @@ class VariableGroupsService:
             raise _invalid("The name of a variable group cannot be empty.")
         if kind not in {_PLAIN, _VAULT}:
             raise _invalid(f"Variable group type {kind} is not valid.")
-        variables = member(body, "variables")
-        if not variables:
+        given = member(body, "variables")
+        if not given:
             raise _invalid("No variables specified. A variable group must have at least one variable.")
-        if any(not isinstance(each, dict | None) for each in variables.values()):
-            raise ValueError("a variable is an object")
+        variables = {key: member(given, key) for key in given}
         projects = self._references(request, organization, name)
         provider = member(body, "providerData")
         if kind == _VAULT:
             self._check_provider(request, organization, projects, provider)
             kept = ("enabled", "contentType", "expires")
-            shown = {key: {each: (value or {}).get(each) for each in kept} for key, value in variables.items()}
-            variables = {key: {**each, "isSecret": True, "value": None} for key, each in shown.items()}
+            variables = {
+                key: {**{each: value.get(each) for each in kept}, "isSecret": True, "value": None}
+                for key, value in variables.items()
+            }
         return {
             "name": name,
             "type": kind,
@@ -334,7 +335,7 @@ class VariableGroupsService:
     def shown(self, group: Document) -> JsonObject:
         """Return a group (VariableGroup); secret values are never shown."""
         variables = {
-            name: {**(each or {}), **({"value": None} if (each or {}).get("isSecret") else {})}
+            name: {**each, **({"value": None} if each.get("isSecret") else {})}
             for name, each in group["variables"].items()
         }
         provider = {"providerData": group["provider"]} if group["type"] == _VAULT else {}

@@ -18,6 +18,7 @@ from typing import Final
 from urllib.parse import quote
 
 from hol_wizard.practice.devops import access, errors
+from hol_wizard.practice.devops.organizations import ORGANIZATIONS
 from hol_wizard.practice.devops.pipelines import scope
 from hol_wizard.practice.devops.pipelines.artifacts import PIPELINE, Artifacts, files_of, zipped
 from hol_wizard.practice.devops.pipelines.builds import Builds, run_key
@@ -146,13 +147,15 @@ class ContentRequests:
         if found is None:
             raise missing("", 0)
         organization, project, build, name = found
-        kept = self._projects.named(project)
-        key = RunKey(project, 0, build)
-        artifact = self._artifacts.named(key, name)
-        if kept is None or artifact is None or request.match["project"].lower() != project:
+        kept, artifact = self._projects.named(project), self._artifacts.named(RunKey(project, 0, build), name)
+        if kept is None or artifact is None:
+            raise missing(name, build)
+        there = ORGANIZATIONS[kept["organization"]]
+        given = (organization, request.match["account"].lower(), request.match["project"].lower())
+        if given != (there.name, f"a{there.id}", project):
             raise missing(name, build)
         if not self._downloads.is_signed(request):
-            there = access.named(organization, request.who)
+            access.named(there.name, request.who)
             if not self._projects.sees(there, request.who, kept):
                 raise missing(name, build)
         if request.query.get("format", "zip").lower() == "zip":

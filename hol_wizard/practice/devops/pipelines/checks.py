@@ -83,6 +83,7 @@ class CheckRequests:
         self._environments = world.part(Environments)
         self._permissions = world.part(PipelinePermissions)
         self._scope = requests
+        self._environments.when_deleted.append(self._forget)
         path = f"{PROJECT}/pipelines/checks"
         router.add("GET", f"{path}/configurations", self._list, honors="resourceType resourceId $expand")
         router.add("POST", f"{path}/configurations", self._create)
@@ -91,6 +92,13 @@ class CheckRequests:
         router.add("PATCH", one, self._change)
         router.add("DELETE", one, self._delete)
         router.add("POST", f"{path}/queryconfigurations", self._query, honors="$expand")
+
+    def _forget(self, project: str, environment: str) -> None:
+        """Delete the checks and the permissions of a deleted environment."""
+        kind = ProtectedKind.ENVIRONMENT
+        self._permissions.forget(project, kind, environment)
+        for each in self._checks.of(project, kind, environment):
+            self._checks.remove(str(each["id"]))
 
     def _find(self, request: Request, place: Place) -> Document:
         found = self._checks.find(request.match["check"])

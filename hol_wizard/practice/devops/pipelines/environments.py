@@ -6,6 +6,7 @@ A name that a pipeline's YAML uses for the first time becomes an empty environme
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final
 
@@ -31,6 +32,8 @@ class Environments(Register):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._world = world
+        self.when_deleted: list[Callable[[str, str], None]] = []
+        """Called with the IDs of the project and of a deleted environment, because a later one can have the same ID."""
 
     def of(self, project: str) -> list[Document]:
         """Return the environments of a project."""
@@ -54,6 +57,12 @@ class Environments(Register):
         }
         self.keep(made)
         return made
+
+    def delete(self, environment: Document) -> None:
+        """Delete an environment with what refers to it."""
+        self.remove(str(environment["id"]))
+        for tell in self.when_deleted:
+            tell(environment["project"], str(environment["id"]))
 
     def deployed(self, key: RunKey, deployment: Deployment) -> None:
         """Add a deployment to the history of its environment, newest first."""
@@ -125,7 +134,7 @@ class EnvironmentRequests:
 
     def _delete(self, request: Request) -> Response:
         place = self._scope.contribute(request, "Manage environments")
-        self._environments.remove(str(self._find(request, place)["id"]))
+        self._environments.delete(self._find(request, place))
         return Response(204)
 
     def _records(self, request: Request) -> Response:
