@@ -85,7 +85,10 @@ class InProject(Resource[T]):
 
 
 def noted(context: StepContext, kind: str) -> list[tuple[str, str, str]]:
-    """Return organization, project and name of what this step created, according to the ledger; it may be gone."""
+    """Return what this step created, according to the ledger; it may be gone.
+
+    Of each, the organization, the project, and what is below its kind in its ID (`InProject.below`).
+    """
     found = []
     for resource in context.ledger.made_by(context.target, kind):
         _, organization, _, project, _, name = resource.split("/", 5)

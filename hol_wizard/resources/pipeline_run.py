@@ -81,6 +81,7 @@ class PipelineRun(InProject[tuple[Build, ...]]):
     pipeline: int
     """ID of the pipeline."""
     branch: str
+    """Empty for an undo, in which the repository may be gone: every branch."""
     commit: str
     project: str = ""
     digest: str = ""

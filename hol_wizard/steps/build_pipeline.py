@@ -28,11 +28,9 @@ from hol_wizard.resources.pipeline_run import PipelineRun, lab_run
 from hol_wizard.resources.starter_project import BUILD, starter_files
 from hol_wizard.services.devops.builds import Build
 from hol_wizard.services.devops.pipelines import HOSTED, Pipeline
-from hol_wizard.services.devops.service_connections import ENDPOINT, VARIABLE_GROUP
+from hol_wizard.services.devops.service_connections import ENDPOINT, QUEUE, VARIABLE_GROUP
 from hol_wizard.test_results.report import COVERAGE_FILE, TESTS_FILE, RunReport, read_report
 
-QUEUE: Final = "queue"
-"""Kind of an agent queue among protected resources (Pipeline Permissions, 7.1)."""
 ARTIFACT: Final = "PipelineArtifacts"
 GRANT: Final = "https://aka.ms/azpipelines-parallelism-request"
 
@@ -198,8 +196,8 @@ def _made(context: StepContext) -> list[BuildPipeline]:
 
 def _given(context: StepContext) -> list[PipelinePermission]:
     found = []
-    for resource in context.ledger.made_by(context.target, PipelinePermission.kind):
-        _, place, _, project, _, kind, identity, pipeline = resource.split("/", 7)
+    for place, project, permitted in in_project.noted(context, PipelinePermission.kind):
+        kind, identity, pipeline = permitted.split("/")
         found.append(PipelinePermission(context, place, kind, identity, identity, int(pipeline), project))
     return found
 
@@ -301,8 +299,8 @@ def run_pipeline(context: StepContext) -> None:
 
 def _ran(context: StepContext) -> list[PipelineRun]:
     found = []
-    for resource in context.ledger.made_by(context.target, PipelineRun.kind):
-        _, place, _, project, _, pipeline, commit = resource.split("/", 6)
+    for place, project, run in in_project.noted(context, PipelineRun.kind):
+        pipeline, commit = run.split("/")
         found.append(PipelineRun(context, place, int(pipeline), "", commit, project))
     return found
 

@@ -224,6 +224,11 @@ def test_a_run_is_followed_and_its_results_are_read(
     registry.ask("DELETE", "/acr/v1/hol-inference")
     register_again = build_pipeline.results_are_there(context_of(seeded, RESULTS))
     assert [each.what for each in register_again.expectations if not each.met] == ["Image in the registry"]
+    project = Pipelines(practice_cloud)
+    assert len(project.ask("GET", "/build/builds").json()["value"]) == 1
+    build_pipeline.remove_runs(context_of(seeded, RUN))
+    assert project.ask("GET", "/build/builds").json()["value"] == []
+    assert build_pipeline._ran(context_of(seeded, RUN)) == []
 
 
 @pytest.mark.timeout(300)

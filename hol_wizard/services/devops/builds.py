@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Final
+from urllib.parse import quote
 
 from hol_wizard.errors import InconclusiveError, NotFoundError
 from hol_wizard.services.answers import Document
-from hol_wizard.services.devops.connection import Connection, moment
+from hol_wizard.services.devops.connection import VERSION, Connection, ask, moment
 from hol_wizard.services.devops.repositories import HEADS
 from hol_wizard.services.rest import json_object
 
@@ -76,19 +77,16 @@ class Builds(Connection):
     """The runs of an organization's pipelines."""
 
     def builds(self, project: str, pipeline: int, branch: str) -> list[Build]:
-        """Return the newest runs of a pipeline on a branch, the newest first.
+        """Return the newest runs of a pipeline, the newest first.
 
         Args:
             project: Name or ID.
             pipeline: ID of the pipeline.
-            branch: Without `refs/heads/`.
+            branch: Without `refs/heads/`; empty for all.
         """
-        query = {
-            "definitions": str(pipeline),
-            "branchName": f"{HEADS}{branch}",
-            "queryOrder": "queueTimeDescending",
-            "$top": "50",
-        }
+        query = {"definitions": str(pipeline), "queryOrder": "queueTimeDescending", "$top": "50"}
+        if branch:
+            query["branchName"] = f"{HEADS}{branch}"
         found = self._get("/build/builds", "the runs of the pipeline", below=project, **query)
         return list(map(_build, found.objects("value")))
 
@@ -144,11 +142,10 @@ class Builds(Connection):
         Raises:
             InconclusiveError: The archive cannot be read.
         """
+        url, thing = f"{self.url}/{quote(project)}/_apis/build/builds/{number}/artifacts", f"the artifact {name}"
         query = {"artifactName": name, "$format": "zip"}
-        url, thing = f"{self.url}/{project}/_apis/build/builds/{number}/artifacts", f"the artifact {name}"
-        asked = "&".join(f"{key}={value}" for key, value in {**query, "api-version": "7.1"}.items())
         try:
-            reply = self._rest.send("GET", f"{url}?{asked}", thing=thing, raw=True, redirects=True)
+            reply = ask(self._rest, "GET", url, thing, None, VERSION, query, raw=True)
         except NotFoundError:
             return None
         try:

@@ -52,7 +52,15 @@ class Connection:
 
 
 def ask(
-    rest: RestClient, method: str, url: str, thing: str, body: Any, version: str, query: Mapping[str, str]
+    rest: RestClient,
+    method: str,
+    url: str,
+    thing: str,
+    body: Any,
+    version: str,
+    query: Mapping[str, str],
+    *,
+    raw: bool = False,
 ) -> Reply:
     """Send a request to one of Azure DevOps' addresses.
 
@@ -64,17 +72,18 @@ def ask(
         body: A document, or None.
         version: The API version.
         query: Further query parameters.
+        raw: Whether to return the response's body as bytes.
 
     Raises:
         SignInError: The service returns its sign-in page with a success status, or redirects to it.
-            WizardError: The error that the response means.
+        WizardError: The error that the response means.
     """
     asked = "&".join(f"{name}={quote(value)}" for name, value in {**query, "api-version": version}.items())
     # Without this header, an unauthenticated request gets a sign-in page with a success status.
     headers = {"X-TFS-FedAuthRedirect": "Suppress"}
     if method == "PATCH" and isinstance(body, list):
         headers["Content-Type"] = "application/json-patch+json"
-    reply = rest.send(method, f"{url}?{asked}", thing=thing, body=body, headers=headers, redirects=True)
+    reply = rest.send(method, f"{url}?{asked}", thing=thing, body=body, headers=headers, raw=raw, redirects=True)
     if _asks_to_sign_in(reply):
         raise SignInError(
             "Azure DevOps does not accept this sign-in and shows its sign-in page.",
@@ -94,7 +103,16 @@ def _asks_to_sign_in(reply: Reply) -> bool:
     """
     if 300 <= reply.status < 400:
         return "/_signin" in reply.headers.get("location", "").lower()
-    return isinstance(reply.body, str) and SIGN_IN_TITLE in reply.body[:20_000].lower()
+    if not isinstance(reply.body, str | bytes):
+        return False
+    start = reply.body[:20_000]
+    text = start.decode("utf-8", "replace") if isinstance(start, bytes) else start
+    return SIGN_IN_TITLE in text.lower()
+
+
+def named(page: Document, name: str) -> Document | None:
+    """Return the object of this name in a response's list, whatever its case; None if there is none."""
+    return next((each for each in page.objects("value") if str(each.get("name", "")).lower() == name.lower()), None)
 
 
 def moment(text: str) -> datetime | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hol_wizard.services.answers import Document
-from hol_wizard.services.devops.connection import Connection
+from hol_wizard.services.devops.connection import Connection, named
 from hol_wizard.services.devops.repositories import HEADS, Repository
 from hol_wizard.services.rest import json_object
 
@@ -49,8 +49,8 @@ class Pipelines(Connection):
         """
         query = {"name": name, "path": "\\", "includeAllProperties": "true"}
         found = self._get("/build/definitions", f"the pipeline {name}", below=project, **query)
-        named = [each for each in found.objects("value") if str(each.get("name", "")).lower() == name.lower()]
-        return _pipeline(named[0]) if named else None
+        known = named(found, name)
+        return _pipeline(known) if known is not None else None
 
     def create_pipeline(self, project: str, name: str, repository: Repository, file: str, description: str) -> Pipeline:
         """Create a pipeline from a file of a repository; it runs for the first time when something starts it.
@@ -85,8 +85,8 @@ class Pipelines(Connection):
     def queue(self, project: str, name: str) -> int | None:
         """Return the ID of a project's agent queue; None if there is none of this name."""
         found = self._get("/distributedtask/queues", f"the agent queue {name}", below=project, queueNames=name)
-        named = [each for each in found.objects("value") if str(each.get("name", "")).lower() == name.lower()]
-        return named[0].required_number("id") if named else None
+        known = named(found, name)
+        return known.required_number("id") if known is not None else None
 
 
 def _body(name: str, repository: Repository, file: str, description: str) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from hol_wizard.errors import NotFoundError, ServiceError
 from hol_wizard.services.answers import Document, Pages
-from hol_wizard.services.devops.connection import Connection
+from hol_wizard.services.devops.connection import Connection, named
 from hol_wizard.services.rest import json_object
 
 READY: Final = "wellFormed"
@@ -35,6 +35,12 @@ class Project:
     def is_ready(self) -> bool:
         """Whether it can be used."""
         return self.state == READY
+
+
+def references(project: Project, name: str, description: str) -> list[dict[str, Any]]:
+    """Return what says that a service connection or a variable group belongs to a project, and its name there."""
+    reference = {"id": project.id, "name": project.name}
+    return [{"name": name, "description": description, "projectReference": reference}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +88,9 @@ class Projects(Connection):
         Raises:
             NotFoundError: The organization has none of this name.
         """
-        for each in self._get("/process/processes", "the processes").objects("value"):
-            if str(each.get("name")).lower() == name.lower():
-                return str(each["id"])
+        found = named(self._get("/process/processes", "the processes"), name)
+        if found is not None:
+            return str(found["id"])
         raise NotFoundError(
             f"The organization {self.organization} has no process {name}.",
             "Ask an administrator of the organization: Organization settings, Boards, Process.",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hol_wizard.services.answers import Document
-from hol_wizard.services.devops.connection import PREVIEW, Connection
-from hol_wizard.services.devops.projects import Project
+from hol_wizard.services.devops.connection import PREVIEW, Connection, named
+from hol_wizard.services.devops.projects import Project, references
 from hol_wizard.services.rest import json_object
 
 TYPE: Final = "azurerm"
@@ -22,7 +22,8 @@ _ADDRESSES: Final[Mapping[str, str]] = {
 """The server URL of a connection by its environment (Azure Pipelines, types of service endpoints)."""
 ENDPOINT: Final = "endpoint"
 VARIABLE_GROUP: Final = "variablegroup"
-"""Kinds of protected resources (Pipeline Permissions)."""
+QUEUE: Final = "queue"
+"""Kinds of protected resources (Pipeline Permissions, 7.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,8 @@ class ServiceConnections(Connection):
         """
         query = {"endpointNames": name, "includeFailed": "true"}
         found = self._get("/serviceendpoint/endpoints", f"the service connection {name}", below=project, **query)
-        named = [each for each in found.objects("value") if str(each.get("name", "")).lower() == name.lower()]
-        return _connection(named[0]) if named else None
+        known = named(found, name)
+        return _connection(known) if known is not None else None
 
     def create_service_connection(
         self, project: Project, name: str, account: Account, description: str
@@ -132,7 +133,7 @@ class ServiceConnections(Connection):
 
         Args:
             project: Name or ID.
-            kind: `endpoint` or `variablegroup`.
+            kind: `endpoint`, `variablegroup` or `queue`.
             resource: Its ID.
         """
         path = f"/pipelines/pipelinepermissions/{kind}/{resource}"
@@ -154,7 +155,6 @@ class ServiceConnections(Connection):
 
 def _body(project: Project, name: str, account: Account, description: str) -> dict[str, Any]:
     """Return the body of a connection as azure-dev sends it (`service_connection.go`)."""
-    reference = {"id": project.id, "name": project.name}
     return {
         "type": TYPE,
         "name": name,
@@ -174,9 +174,7 @@ def _body(project: Project, name: str, account: Account, description: str) -> di
             "creationMode": "Manual",
             "identityType": "ManagedIdentity" if account.managed else "AppRegistrationManual",
         },
-        "serviceEndpointProjectReferences": [
-            {"name": name, "description": description, "projectReference": reference},
-        ],
+        "serviceEndpointProjectReferences": references(project, name, description),
     }
 
 

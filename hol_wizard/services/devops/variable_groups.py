@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hol_wizard.services.answers import Document
-from hol_wizard.services.devops.connection import Connection
-from hol_wizard.services.devops.projects import Project
+from hol_wizard.services.devops.connection import Connection, named
+from hol_wizard.services.devops.projects import Project, references
 from hol_wizard.services.rest import json_object
 
 KEY_VAULT: Final = "AzureKeyVault"
@@ -44,8 +44,8 @@ class VariableGroups(Connection):
         found = self._get(
             "/distributedtask/variablegroups", f"the variable group {name}", below=project, groupName=name
         )
-        named = [each for each in found.objects("value") if str(each.get("name", "")).lower() == name.lower()]
-        return _group(named[0]) if named else None
+        known = named(found, name)
+        return _group(known) if known is not None else None
 
     def link_key_vault(
         self, project: Project, name: str, vault: str, connection: str, names: Sequence[str], description: str
@@ -85,16 +85,13 @@ class VariableGroups(Connection):
 def _body(
     project: Project, name: str, vault: str, connection: str, names: Sequence[str], description: str
 ) -> dict[str, Any]:
-    reference = {"id": project.id, "name": project.name}
     return {
         "name": name,
         "type": KEY_VAULT,
         "description": description,
         "providerData": {"serviceEndpointId": connection, "vault": vault},
         "variables": {each: {"isSecret": True, "enabled": True, "contentType": "", "value": None} for each in names},
-        "variableGroupProjectReferences": [
-            {"name": name, "description": description, "projectReference": reference},
-        ],
+        "variableGroupProjectReferences": references(project, name, description),
     }
 
 

@@ -96,6 +96,25 @@ def test_what_azure_devops_refuses_is_said_in_plain_words(
     assert raised.value.hint
 
 
+@pytest.mark.parametrize(
+    ("reply", "error", "words"),
+    [
+        (Reply(203, "<html><title>Azure DevOps Services | Sign In</title></html>"), SignInError, "sign-in page"),
+        (Reply(302, headers={"Location": "https://portal.hotel.example/"}), InconclusiveError, "answers instead"),
+        (Reply(200, "no archive"), InconclusiveError, "cannot be read"),
+    ],
+)
+def test_an_artifact_that_is_no_archive_is_said_in_plain_words(
+    devops: DevOps, server: Server, reply: Reply, error: type[WizardError], words: str
+) -> None:
+    server.will_answer(reply)
+    with pytest.raises(error) as raised:
+        devops.artifact("Hands on lab", 7, "PipelineArtifacts")
+    assert words in raised.value.message
+    (asked,) = server.asked
+    assert asked.path.startswith("/contoso/Hands%20on%20lab/_apis/build/builds/7/artifacts?")
+
+
 def test_no_request_lets_itself_be_sent_to_a_page_and_each_says_its_version(devops: DevOps, server: Server) -> None:
     server.will_answer(Reply(body={"authenticatedUser": {"id": "1", "properties": {"Account": {"$value": "jane"}}}}))
     assert devops.person().name == "jane"
