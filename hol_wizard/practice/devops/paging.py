@@ -35,6 +35,11 @@ def page(
     return Response(200, {"count": len(shown), "value": list(shown)}, headers)
 
 
+def words(request: Request, name: str) -> list[str]:
+    """Return the parts of a query parameter that are separated by commas, without spaces; empty if it is not given."""
+    return [each.strip() for each in request.query.get(name.lower(), "").split(",") if each.strip()]
+
+
 def _number(request: Request, name: str, default: int | None) -> int | None:
     given = request.query.get(name, "")
     if not given:

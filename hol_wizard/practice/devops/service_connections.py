@@ -10,14 +10,13 @@ accuracy").
 from __future__ import annotations
 
 import base64
-import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.devops import access, errors
+from hol_wizard.practice.devops import access, errors, paging
 from hol_wizard.practice.devops.organizations import ORGANIZATIONS, Organization
 from hol_wizard.practice.devops.pipeline_permissions import ENDPOINT, PipelinePermissions
 from hol_wizard.practice.devops.projects import Projects
@@ -313,7 +312,7 @@ class ServiceConnectionsService:
         "delete the spn created by endpoint").
         """
         organization, found = self._managed(request)
-        wanted = [each.strip().lower() for each in request.query.get("projectids", "").split(",") if each.strip()]
+        wanted = paging.words(request, "projectIds")
         if not wanted and "project" in request.match:
             wanted = [request.match["project"]]
         if not wanted:
@@ -332,15 +331,17 @@ class ServiceConnectionsService:
     def _list(self, request: Request) -> Response:
         organization = access.organization(request)
         project = self._projects.find(organization, request.who, request.match["project"])
-        query = request.query
         wanted = {
-            "name": _words(query.get("endpointnames")),
-            "id": _words(query.get("endpointids")),
-            "type": _words(query.get("type")),
-            "scheme": _words(query.get("authschemes")),
-            "owner": _words(query.get("owner")),
+            key: {each.lower() for each in paging.words(request, name)}
+            for key, name in (
+                ("name", "endpointNames"),
+                ("id", "endpointIds"),
+                ("type", "type"),
+                ("scheme", "authSchemes"),
+                ("owner", "owner"),
+            )
         }
-        failed = query.get("includefailed", "").lower() == "true"
+        failed = request.query.get("includefailed", "").lower() == "true"
         value = []
         for each in self._connections.in_project(project["id"]):
             facts = {
@@ -474,10 +475,6 @@ def _texts(body: JsonObject, name: str) -> dict[str, str]:
 def _value(given: Mapping[str, str], name: str) -> str:
     """Return a value by its name, whatever the case of the name: clients send `tenantid` and `tenantId`."""
     return next((each for key, each in given.items() if key.lower() == name.lower()), "")
-
-
-def _words(given: str | None) -> set[str]:
-    return {each.strip().lower() for each in re.split(",", given or "") if each.strip()}
 
 
 def _short(identity: str) -> str:

@@ -49,7 +49,7 @@ class Settings:
             "System.SourceControlGitEnabled": str(git),
             **project.get("properties", {}),
         }
-        wanted = [each.strip().lower() for each in request.query.get("keys", "").split(",") if each.strip()]
+        wanted = [each.lower() for each in paging.words(request, "keys")]
         value = [
             {"name": name, "value": held}
             for name, held in found.items()

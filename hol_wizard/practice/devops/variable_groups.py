@@ -296,7 +296,7 @@ class VariableGroupsService:
     def _delete(self, request: Request) -> Response:
         """Delete a group from the projects that are named, or from that of the path (recorded: 204)."""
         organization, found = self._managed(request)
-        names = [each.strip() for each in request.query.get("projectids", "").split(",") if each.strip()]
+        names = paging.words(request, "projectIds")
         names = names or ([request.match["project"]] if "project" in request.match else [])
         if not names:
             raise _invalid("At least one project ID is needed to delete a variable group.")
@@ -316,7 +316,7 @@ class VariableGroupsService:
         name = request.query.get("groupname", "").lower()
         if name:
             found = [each for each in found if _matches(name, each["projects"][project["id"]].lower())]
-        ids = {each.strip() for each in request.query.get("groupids", "").split(",") if each.strip()}
+        ids = paging.words(request, "groupIds")
         if ids:
             found = [each for each in found if each["id"] in ids]
         # "Sort order of results; it defaults to IdDescending".

@@ -30,7 +30,6 @@ from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.pipelines.host import RunKey
 
-_ZIP: Final = "application/zip"
 _VALID_SECONDS: Final = 3600
 
 
@@ -102,7 +101,7 @@ class ArtifactRequests:
         artifact = self._artifacts.named(run_key(build), name)
         if artifact is None:
             raise missing(name, build["id"])
-        if request.query.get("$format", "").lower() == "zip" or _ZIP in request.headers.get("Accept", "").lower():
+        if scope.wants_zip(request):
             return await content(self._artifacts, artifact)
         return Response(200, self._shown(request, place, build, artifact))
 
@@ -124,7 +123,7 @@ class ArtifactRequests:
 async def content(artifacts: Artifacts, artifact: Document) -> Response:
     """Return the files of an artifact."""
     packed = await asyncio.to_thread(zipped, artifacts.folder(artifact), artifact["name"])
-    return Response(200, packed, attachment(f"{artifact['name']}.zip"), _ZIP)
+    return Response(200, packed, attachment(f"{artifact['name']}.zip"), scope.ZIP)
 
 
 def missing(name: str, build: int) -> Refused:

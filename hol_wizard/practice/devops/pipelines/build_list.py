@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Final
 
 from hol_wizard.practice.devops.members import member_id
+from hol_wizard.practice.devops.paging import words
 from hol_wizard.practice.devops.pipelines import scope
 from hol_wizard.practice.devops.pipelines.builds import REASONS, TRIGGERED, USER_CREATED, Builds
 from hol_wizard.practice.devops.pipelines.definition_body import full_branch
@@ -82,7 +82,7 @@ class BuildSearch:
             wanted = scope.numbers(request, name)
             if wanted is not None and build[member] not in wanted:
                 return False
-        tags = {each.strip().lower() for each in query.get("tagfilters", "").split(",") if each.strip()}
+        tags = {each.lower() for each in words(request, "tagFilters")}
         branch = full_branch(query.get("branchname", ""))
         return (
             tags <= {each.lower() for each in state.tags}
@@ -121,18 +121,15 @@ def _in_state(request: Request, state: BuildState) -> bool:
 
 
 def _flags(request: Request, name: str, names: tuple[str, ...]) -> set[str]:
-    given = request.query.get(name.lower(), "")
-    return {scope.enumerated(each.strip(), names, name) for each in given.split(",") if each.strip()}
+    return {scope.enumerated(each, names, name) for each in words(request, name)}
 
 
 def _in_time(request: Request, build: Document, state: BuildState, order: str) -> bool:
     """Return whether a build lies between two times; which of its times counts follows from the order (Builds - List:
     "finished/started/queued after this date based on the queryOrder")."""
-    least, most = request.query.get("mintime"), request.query.get("maxtime")
-    if not least and not most:
-        return True
+    least, most = scope.moment(request, "minTime"), scope.moment(request, "maxTime")
     moment = _moment(order, build, state)
-    return (not least or moment >= _seconds(least)) and (not most or moment <= _seconds(most))
+    return (least is None or moment >= least) and (most is None or moment <= most)
 
 
 def _moment(order: str, build: Document, state: BuildState) -> float:
@@ -141,8 +138,3 @@ def _moment(order: str, build: Document, state: BuildState) -> float:
     if order.startswith("startTime"):
         return state.started or 0.0
     return float(build["queued"])
-
-
-def _seconds(given: str) -> float:
-    moment = datetime.fromisoformat(given)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

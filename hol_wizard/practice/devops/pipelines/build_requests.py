@@ -76,7 +76,7 @@ class BuildRequests:
 
     def _list(self, request: Request) -> Response:
         place = self._scope.read(request)
-        wanted = _names(request, "properties")
+        wanted = set(paging.words(request, "properties"))
         shown = [
             self._view.shown(request, place, each) | {"properties": self._view.properties(each, wanted)}
             for each in self._search.find(request, place)
@@ -86,7 +86,7 @@ class BuildRequests:
     def _get(self, request: Request) -> Response:
         place = self._scope.read(request)
         build = self._find(request, place)
-        properties = self._view.properties(build, _names(request, "propertyFilters"))
+        properties = self._view.properties(build, set(paging.words(request, "propertyFilters")))
         return Response(200, self._view.shown(request, place, build) | {"properties": properties})
 
     def _latest(self, request: Request) -> Response:
@@ -243,7 +243,7 @@ class BuildRequests:
 
     def _properties(self, request: Request) -> Response:
         build = self._find(request, self._scope.read(request))
-        value = self._view.properties(build, _names(request, "filter") or set(build["properties"]))
+        value = self._view.properties(build, set(paging.words(request, "filter") or build["properties"]))
         return Response(200, {"count": len(value), "value": value})
 
     def _set_properties(self, request: Request) -> Response:
@@ -253,10 +253,6 @@ class BuildRequests:
         self._builds.keep(build)
         value = self._view.properties(build, set(build["properties"]))
         return Response(200, {"count": len(value), "value": value})
-
-
-def _names(request: Request, name: str) -> set[str]:
-    return {each.strip() for each in request.query.get(name.lower(), "").split(",") if each.strip()}
 
 
 def _list(found: list[str]) -> Response:

@@ -10,6 +10,7 @@ from typing import Final
 
 from hol_wizard.practice.devops import errors
 from hol_wizard.practice.devops.members import member_id
+from hol_wizard.practice.devops.paging import words
 from hol_wizard.practice.devops.pipeline_permissions import PipelinePermissions
 from hol_wizard.practice.devops.pipelines import scope
 from hol_wizard.practice.devops.pipelines.environments import Environments
@@ -255,10 +256,7 @@ class ApprovalRequests:
 
     def _list(self, request: Request) -> Response:
         place, query = self._scope.read(request), request.query
-        ids, users = (
-            {each.strip().lower() for each in query.get(name, "").split(",") if each.strip()}
-            for name in ("approvalids", "userids")
-        )
+        ids, users = ({each.lower() for each in words(request, name)} for name in ("approvalIds", "userIds"))
         states = tuple(each.value for each in Status)
         state = scope.choice(request, "state", (*states, "all", "undefined"))
         found = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -77,7 +76,7 @@ class DefinitionRequests:
         ids, order = scope.numbers(request, "definitionIds"), scope.choice(request, "queryOrder", _ORDERS)
         kind, file = query.get("processtype", ""), query.get("yamlfilename", "").strip("/").lower()
         folder = definition_body.folder(query["path"]).lower() if "path" in query else ""
-        after, before = _moment(query.get("builtafter")), _moment(query.get("notbuiltafter"))
+        after, before = scope.moment(request, "builtAfter"), scope.moment(request, "notBuiltAfter")
         repository, pattern = query.get("repositoryid", "").lower(), query.get("name", "").lower()
         found = [
             each
@@ -210,8 +209,7 @@ class DefinitionRequests:
 
     def _properties(self, request: Request) -> Response:
         place = self._scope.read(request)
-        wanted = {each.strip() for each in request.query.get("filter", "").split(",") if each.strip()}
-        return _collection(self._find(request, place)["properties"], wanted)
+        return _collection(self._find(request, place)["properties"], set(paging.words(request, "filter")))
 
     def _set_properties(self, request: Request) -> Response:
         place = self._scope.contribute(request, "Edit build pipeline")
@@ -281,18 +279,6 @@ class DefinitionRequests:
 _ELSEWHERE: Final = frozenset(
     {"name", "path", "queue", "queueStatus", "process", "repository", "triggers", "variables", "variableGroups"}
 )
-
-
-def _moment(given: str | None) -> float | None:
-    """Return a time in a query parameter as seconds.
-
-    Raises:
-        ValueError: It is none.
-    """
-    if not given:
-        return None
-    moment = datetime.fromisoformat(given)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def patched(properties: Document, content: bytes) -> Document:

@@ -12,6 +12,7 @@ from typing import Final
 
 from hol_wizard.practice.devops import access, errors
 from hol_wizard.practice.devops.organizations import Organization
+from hol_wizard.practice.devops.paging import words
 from hol_wizard.practice.devops.pipelines import scope
 from hol_wizard.practice.devops.pipelines.scope import PROJECT, Place, Scope
 from hol_wizard.practice.kernel.clock import timestamp
@@ -109,7 +110,7 @@ class QueueRequests:
         place = self._scope.read(request)
         query = request.query
         ids, pools = scope.numbers(request, "queueIds"), scope.numbers(request, "poolIds")
-        names = {each.strip().lower() for each in query.get("queuenames", "").split(",") if each.strip()}
+        names = {each.lower() for each in words(request, "queueNames")}
         names |= {query["queuename"].lower()} if query.get("queuename") else set()
         found = [
             each

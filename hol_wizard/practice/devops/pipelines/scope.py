@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, errors
 from hol_wizard.practice.devops.members import Members, member_id
 from hol_wizard.practice.devops.organizations import Organization
+from hol_wizard.practice.devops.paging import words
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.pull_requests.people import People
 from hol_wizard.practice.kernel.service import JsonObject, Refused, Request
@@ -20,6 +22,8 @@ BUILD = "Microsoft.TeamFoundation.Build.WebApi"
 """Namespace of the errors of builds (public: "The requested build 139106 could not be found.")."""
 PROJECT = "/{organization}/{project}/_apis"
 """The beginning of the paths of this API; most of it exists in projects only."""
+
+ZIP = "application/zip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +152,28 @@ def numbers(request: Request, name: str) -> set[int] | None:
     Raises:
         Refused: It is something else.
     """
-    given = request.query.get(name.lower(), "")
-    parts = [each.strip() for each in given.split(",") if each.strip()]
+    parts = words(request, name)
     if any(not each.isdecimal() for each in parts):
-        raise invalid(f"The value '{given}' of '{name}' is not valid.")
+        raise invalid(f"The value '{request.query[name.lower()]}' of '{name}' is not valid.")
     return {int(each) for each in parts} if parts else None
+
+
+def moment(request: Request, name: str) -> float | None:
+    """Return a query parameter that is a time, in seconds; None if it is not given.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    given = request.query.get(name.lower(), "")
+    if not given:
+        return None
+    found = datetime.fromisoformat(given)
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def wants_zip(request: Request) -> bool:
+    """Return whether a client asks for a zip archive, with `$format` or the header Accept."""
+    return request.query.get("$format", "").lower() == "zip" or ZIP in request.headers.get("Accept", "").lower()
 
 
 def choice(request: Request, name: str, names: tuple[str, ...]) -> str:

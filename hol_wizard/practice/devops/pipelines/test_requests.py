@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Final
 
 from hol_wizard.practice.devops import errors, paging
@@ -67,7 +66,7 @@ class TestRequests:
     def _list(self, request: Request) -> Response:
         place, query = self._scope.read(request), request.query
         builds, definitions = scope.numbers(request, "buildIds"), scope.numbers(request, "buildDefIds")
-        after, before = _moment(query.get("minlastupdateddate")), _moment(query.get("maxlastupdateddate"))
+        after, before = scope.moment(request, "minLastUpdatedDate"), scope.moment(request, "maxLastUpdatedDate")
         state = query.get("state", "").lower()
         automated = {query.get("automated", "").lower(), query.get("isautomated", "").lower()}
         found = []
@@ -104,7 +103,7 @@ class TestRequests:
 
     def _results(self, request: Request) -> Response:
         place, run = self._find(request)
-        wanted = {each.strip().lower() for each in request.query.get("outcomes", "").split(",") if each.strip()}
+        wanted = {each.lower() for each in paging.words(request, "outcomes")}
         found = [
             self._view.result(request, place, run, index, each)
             for index, each in enumerate(self._runs.cases(run))
@@ -151,13 +150,6 @@ class TestRequests:
         if not case["output"] or request.match["attachment"] != "1":
             raise _no_attachment(request)
         return Response(200, case["output"].encode(), attachment(OUTPUT_FILE), _BYTES)
-
-
-def _moment(given: str | None) -> float | None:
-    if not given:
-        return None
-    moment = datetime.fromisoformat(given)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _no_attachment(request: Request) -> Refused:

@@ -104,7 +104,7 @@ class TestSummaryRequests:
 
     def _results(self, request: Request) -> Response:
         _, build = self._find(request)
-        wanted = {each.strip().lower() for each in request.query.get("outcomes", "").split(",") if each.strip()}
+        wanted = {each.lower() for each in paging.words(request, "outcomes")}
         found = [
             {
                 "id": FIRST_RESULT + index,

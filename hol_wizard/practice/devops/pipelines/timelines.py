@@ -39,7 +39,6 @@ _RESULTS: Final = {
 }
 """A job that exceeds its limit is canceled; one whose agent has disappeared is abandoned (`TaskResult`)."""
 _NEVER: Final = "0001-01-01T00:00:00"
-_ZIP: Final = "application/zip"
 _BOM: Final = "\ufeff"
 
 
@@ -102,7 +101,7 @@ class TimelineRequests:
     def _logs(self, request: Request) -> Response:
         place, build = self._find(request)
         records = self._with_logs(build)
-        if _wants(request) == _ZIP:
+        if scope.wants_zip(request):
             return _zip({_file(each): self._text(each) for each in records}, f"logs_{build['id']}.zip")
         base = address(request, place)
         value = [
@@ -128,7 +127,7 @@ class TimelineRequests:
         count = max(0, int(last) - first + 1) if last else None
         lines = self._timelines.log(record["timeline"], record["id"], first, count)
         kind = _wants(request)
-        if kind == _ZIP:
+        if kind == scope.ZIP:
             return _zip({f"{number}.txt": _joined(lines)}, f"log_{number}.zip")
         if kind == "application/json":
             value = [each.removeprefix(_BOM) for each in lines]
@@ -187,10 +186,9 @@ def _log_reference(base: str, build: Document, record: Document) -> JsonObject:
 
 def _wants(request: Request) -> str:
     """Return the media type that a client asks for; text by default."""
-    accepted = request.headers.get("Accept", "").lower()
-    form = request.query.get("$format", "").lower()
-    if form == "zip" or _ZIP in accepted:
-        return _ZIP
+    if scope.wants_zip(request):
+        return scope.ZIP
+    accepted, form = request.headers.get("Accept", "").lower(), request.query.get("$format", "").lower()
     return "application/json" if form == "json" or "application/json" in accepted else "text/plain"
 
 
@@ -208,7 +206,7 @@ def _zip(files: dict[str, str], name: str) -> Response:
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
         for each, text in files.items():
             archive.writestr(each, text)
-    return Response(200, written.getvalue(), attachment(name), _ZIP)
+    return Response(200, written.getvalue(), attachment(name), scope.ZIP)
 
 
 def _no_timeline(build: Document) -> Refused:
