@@ -16,6 +16,25 @@ class UnreadableFileError(Exception):
     """The file is not a pipeline that can be compared; the message says why."""
 
 
+class _Loader(yaml.BaseLoader):  # type: ignore[misc]  # PyYAML has no types.
+    """Reads every value as text, as Azure Pipelines does: `3.10` is no number.
+
+    Azure Pipelines supports neither anchors nor aliases (https://learn.microsoft.com/azure/devops/pipelines/yaml-schema).
+    Nested aliases would also make a small file expand to millions of tasks.
+    """
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Return the next node.
+
+        Raises:
+            yaml.composer.ComposerError: It is an alias.
+        """
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.composer.ComposerError(None, None, "Azure Pipelines does not support aliases", mark)
+        return super().compose_node(parent, index)
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """One task of a pipeline."""
@@ -60,7 +79,8 @@ class PipelineFile:
         if isinstance(named, list):
             return _fits(branch, named)
         if not isinstance(named, dict):
-            return isinstance(self.trigger, dict)
+            # With tags only, no branch starts a run.
+            return isinstance(self.trigger, dict) and "tags" not in self.trigger
         return _fits(branch, named.get("include") or ["*"]) and not _fits(branch, named.get("exclude") or [])
 
 
@@ -76,8 +96,7 @@ def read(text: str) -> PipelineFile:
         UnreadableFileError: It is not YAML, or no pipeline.
     """
     try:
-        # Every value as text, as Azure Pipelines reads it: `3.10` is no number.
-        found = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - it makes only texts, lists and mappings
+        found = yaml.load(text, Loader=_Loader)  # noqa: S506 - it makes only texts, lists and mappings
     except yaml.MarkedYAMLError as error:
         place = f" (line {error.problem_mark.line + 1})" if error.problem_mark is not None else ""
         raise UnreadableFileError(f"it is not valid YAML: {error.problem}{place}") from error

@@ -98,6 +98,8 @@ def test_another_order_is_a_difference_and_another_title_is_none(expected: Pipel
         ("trigger:\n  branches:\n    exclude: [dev]\n", True),
         ("trigger:\n  branches:\n    include: [refs/heads/main]\n", True),
         ("trigger:\n  batch: true\n", True),
+        ("trigger:\n  tags:\n    include: ['*']\n", False),
+        ("trigger:\n  tags: [v1]\n  branches: [main]\n", True),
     ],
 )
 def test_a_trigger_is_for_some_branches(trigger: str, starts: bool) -> None:
@@ -108,6 +110,12 @@ def test_a_trigger_is_for_some_branches(trigger: str, starts: bool) -> None:
 def test_what_is_no_pipeline_is_refused(text: str) -> None:
     with pytest.raises(UnreadableFileError, match=r"^it "):
         read(text)
+
+
+def test_aliases_are_refused_before_they_multiply() -> None:
+    levels = "".join(f"a{n}: &a{n} [{{jobs: *a{n - 1}}}, {{jobs: *a{n - 1}}}]\n" for n in range(1, 40))
+    with pytest.raises(UnreadableFileError, match=r"does not support aliases \(line 2\)"):
+        read(f"a0: &a0 [{{steps: [{{script: x}}]}}]\n{levels}jobs: *a39\n")
 
 
 def test_odd_values_are_no_crash() -> None:
