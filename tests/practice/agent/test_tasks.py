@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -227,6 +230,25 @@ async def test_copy_files_keeps_what_is_there_unless_told_otherwise(bench: Bench
     assert "found 2 files" in bench.log("Keep")
     assert bench.log("Two")[-4:-1] == ["a", "b", "new"]
     assert (bench.steps()["Nothing"], bench.steps()["Missing"]) == ("succeeded", "failed")
+
+
+async def test_a_cancel_reaches_a_step_that_copies_files(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, canceled, copied = threading.Event(), threading.Event(), []
+
+    def copy(source: Path, target: Path) -> None:
+        begun.set()
+        target.touch()
+        if canceled.wait(5):
+            copied.append(source.name)
+
+    step = task("CopyFiles@2", SourceFolder="src", TargetFolder="out")
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    key = bench.queue(request(plan(stage(job(script("mkdir src; touch src/a src/b"), step)))))
+    assert await asyncio.to_thread(begun.wait, 30)
+    bench.cancel(key)
+    canceled.set()
+    assert (await bench.ended())["result"] == "canceled"
+    assert (bench.steps()["It"], copied) == ("canceled", ["a"])
 
 
 # Results

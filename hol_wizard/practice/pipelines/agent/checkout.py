@@ -77,11 +77,10 @@ class Checkout:
         except OutsideError as error:
             raise TaskError(str(error)) from error
         self.folder = place.relative_to(job.workspace.build.resolve()).as_posix()
-        for line in HEAD.splitlines():
-            log.write(line)
+        log.write(HEAD)
         log.write(f"Syncing repository: {clone.name} (Git)")
         if context.flag("clean") and place.exists():
-            shutil.rmtree(place)
+            await context.in_thread(shutil.rmtree, place)
         place.mkdir(parents=True, exist_ok=True)
         variables = _environment(job.base_environment(), clone)
         depth = _depth(context)
@@ -114,8 +113,7 @@ class Checkout:
 
     async def clean_up(self, context: StepContext) -> None:
         """Do what `Post-job: Checkout` does."""
-        for line in HEAD.splitlines():
-            context.log.write(line)
+        context.log.write(HEAD)
         context.log.write(f"Cleaning any cached credential from repository: {self._source.name} (Git)")
 
 

@@ -10,8 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from hol_wizard import variables as process_variables
 from hol_wizard.practice.kernel.jobs import Step as KernelStep
@@ -26,6 +27,8 @@ from hol_wizard.practice.pipelines.agent.variables import Variables
 from hol_wizard.practice.pipelines.agent.workspace import Workspace
 from hol_wizard.practice.pipelines.host import Clone, Host, RunKey, Value
 
+_ArgumentsT = ParamSpec("_ArgumentsT")
+_ResultT = TypeVar("_ResultT")
 UMASK = 0o022
 """Umask of the programs of a step, as on the hosted Ubuntu images: an image that copies files from the sources keeps
 their modes, and its own user must be able to read them. Other users of this machine cannot enter the job's folder."""
@@ -156,7 +159,6 @@ class StepContext:
         folder: Path | None = None,
         variables: Mapping[str, str] | None = None,
         error_line: Callable[[str], None] | None = None,
-        quiet: bool = False,
     ) -> int:
         """Run a program with its output in the step's log, and return its exit code.
 
@@ -165,7 +167,6 @@ class StepContext:
             folder: Where it runs; None for the sources folder.
             variables: Its complete environment; None for that of the step.
             error_line: Takes each line of its standard error as well; its order relative to the output is then lost.
-            quiet: Whether its output is not logged.
 
         Raises:
             CanceledError: The job was canceled, and the step does not continue then.
@@ -175,21 +176,16 @@ class StepContext:
         found = dict(variables) if variables is not None else self.environment()
         program = Program(command, folder or self.job.workspace.sources, found, UMASK)
 
-        def take(text: str) -> None:
-            if not quiet:
-                self.line(text)
-
-        def take_error(text: str) -> None:
-            if error_line is not None:
-                error_line(text)
+        def both(text: str, take: Callable[[str], None]) -> None:
             take(text)
+            self.line(text)
 
         running = asyncio.ensure_future(
             self.job.work.program(
                 program,
                 self.kernel,
-                line=lambda text: take(text),
-                error_line=(lambda text: take_error(text)) if error_line is not None else None,
+                line=self.line,
+                error_line=None if error_line is None else partial(both, take=error_line),
                 seconds=self.seconds_left(),
                 even_canceled=self.even_canceled,
             )
@@ -228,8 +224,10 @@ class StepContext:
             raise TooLongError("the step has timed out")
         return left
 
-    def check(self) -> None:
-        """Continue only if the step may: called by tasks between pieces of work that are not programs.
+    async def in_thread(
+        self, work: Callable[_ArgumentsT, _ResultT], /, *given: _ArgumentsT.args, **named: _ArgumentsT.kwargs
+    ) -> _ResultT:
+        """Do a piece of work on files in a thread, so that the practice cloud serves requests meanwhile.
 
         Raises:
             CanceledError: The job was canceled, and the step does not continue then.
@@ -238,6 +236,7 @@ class StepContext:
         if not self.even_canceled:
             self.job.work.check()
         self.seconds_left()
+        return await asyncio.to_thread(work, *given, **named)
 
     async def bash(self) -> str:
         """Return the path of bash.

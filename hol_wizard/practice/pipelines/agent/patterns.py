@@ -94,7 +94,7 @@ def _literal(path: str) -> str:
 
 
 def find(root: Path, patterns: Sequence[str]) -> list[Path]:
-    """Return the files and folders that patterns choose (`findMatch`); patterns may be absolute."""
+    """Return the files that patterns choose (`findMatch`); patterns may be absolute."""
     starts: dict[Path, None] = {}
     for raw in patterns:
         pattern = raw.strip().lstrip("!").strip()
@@ -106,7 +106,7 @@ def find(root: Path, patterns: Sequence[str]) -> list[Path]:
             paths |= dict.fromkeys([start, *files_below(start)])
         elif start.exists():
             paths[start] = None
-    return match(paths, patterns, root)
+    return [each for each in match(paths, patterns, root) if each.is_file()]
 
 
 def _start(root: Path, pattern: str) -> Path:

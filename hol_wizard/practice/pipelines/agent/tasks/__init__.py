@@ -31,7 +31,7 @@ RUNS: Final[Mapping[str, Run]] = {
     "cache@2": cache.run,
     "cmdline@2": scripts.cmd_line,
     "copyfiles@2": files.copy,
-    "deletefiles@1": archives.delete,
+    "deletefiles@1": files.delete,
     "docker@2": programs.docker,
     "download@1": artifacts.download_step,
     "downloadbuildartifacts@0": artifacts.download_build,

@@ -6,7 +6,6 @@ of the destination folder, whatever the names in an archive are.
 
 from __future__ import annotations
 
-import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -41,14 +40,12 @@ async def archive(context: StepContext) -> Result:
     if kind == "zip":
         with zipfile.ZipFile(target, "w" if replaced else "a", zipfile.ZIP_DEFLATED) as made:
             for each in found:
-                context.check()
-                made.write(each, each.relative_to(base).as_posix())
+                await context.in_thread(made.write, each, each.relative_to(base).as_posix())
     else:
         mode = _MODES.get(context.input("tarCompression").lower(), "w:gz")
         with tarfile.open(target, mode) as written:  # type: ignore[call-overload]  # the mode is one of four
             for each in found:
-                context.check()
-                written.add(each, each.relative_to(base).as_posix(), recursive=False)
+                await context.in_thread(written.add, each, each.relative_to(base).as_posix(), recursive=False)
     return Result.SUCCEEDED
 
 
@@ -56,22 +53,21 @@ async def extract(context: StepContext) -> Result:
     """Run the task ExtractFiles@1."""
     wanted = context.input("archiveFilePatterns", required=True).splitlines()
     target = context.path("destinationFolder", required=True)
-    files = [each for each in patterns.find(context.job.workspace.sources, wanted) if each.is_file()]
+    files = patterns.find(context.job.workspace.sources, wanted)
     if not files:
         raise TaskError("Specified archive file pattern did not match any files.")
     if context.input("cleanDestinationFolder").lower() != "false":
         context.log.write(f"Cleaning destination folder before extraction: {target}")
-        clean(target)
+        await context.in_thread(clean, target)
     target.mkdir(parents=True, exist_ok=True)
     overwrite = context.flag("overwriteExistingFiles")
     for file in files:
-        context.check()
         context.log.write(f"Extracting file: {file}")
         try:
             if file.name.lower().endswith(_TARS):
-                _from_tar(file, target, overwrite)
+                await context.in_thread(_from_tar, file, target, overwrite)
             elif zipfile.is_zipfile(file):
-                _from_zip(file, target, overwrite)
+                await context.in_thread(_from_zip, file, target, overwrite)
             else:
                 raise TaskError(f"The practice agent extracts zip and tar archives; {file.name} is neither.")
         except (tarfile.TarError, zipfile.BadZipFile, OSError) as error:
@@ -100,27 +96,3 @@ def _from_tar(file: Path, target: Path, overwrite: bool) -> None:
             if each.isfile():
                 _check_new(target / each.name, overwrite)
             archive_file.extract(each, target, filter="data")
-
-
-async def delete(context: StepContext) -> Result:
-    """Run the task DeleteFiles@1 (DeleteFilesV1/deletefiles.ts)."""
-    source = context.path("SourceFolder")
-    wanted = context.input("Contents", required=True).splitlines()
-    if not source.is_dir():
-        context.log.write(f"The folder {source} does not exist.")
-        return Result.SUCCEEDED
-    if context.flag("RemoveSourceFolder"):
-        context.log.write(f"Removing {source}")
-        shutil.rmtree(source)
-        return Result.SUCCEEDED
-    found = patterns.match(patterns.files_below(source), wanted, source)
-    if not context.flag("RemoveDotFiles"):
-        found = [each for each in found if not any(part.startswith(".") for part in each.relative_to(source).parts)]
-    context.log.write(f"found {len(found)} files")
-    for each in sorted(found, key=lambda path: len(path.parts), reverse=True):
-        context.check()
-        if each.is_dir() and not each.is_symlink():
-            shutil.rmtree(each)
-        else:
-            each.unlink(missing_ok=True)
-    return Result.SUCCEEDED

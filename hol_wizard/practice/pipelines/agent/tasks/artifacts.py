@@ -18,7 +18,7 @@ from hol_wizard.practice.pipelines.agent.command_effects import artifact_name
 from hol_wizard.practice.pipelines.agent.commands import CommandError
 from hol_wizard.practice.pipelines.agent.context import StepContext, TaskError
 from hol_wizard.practice.pipelines.agent.masking import MASK
-from hol_wizard.practice.pipelines.agent.tasks.files import clean
+from hol_wizard.practice.pipelines.agent.tasks.files import clean, copy_below
 from hol_wizard.practice.pipelines.host import Artifact, RunKey
 
 MOST_BYTES = 200 << 20
@@ -37,7 +37,7 @@ async def publish_pipeline(context: StepContext) -> Result:
     context.log.write(f"Uploading pipeline artifact from {path} for build #{context.job.key.run}")
     with tempfile.TemporaryDirectory(prefix="artifact-", dir=context.job.workspace.temporary) as made:
         folder = Path(made)
-        count = _gather(context, path, folder)
+        count = await _gather(context, path, folder)
         await context.job.host.publish_artifact(
             context.job.key, Artifact(name, "PipelineArtifact", folder), context.job.assignment.record
         )
@@ -56,7 +56,7 @@ async def publish_build(context: StepContext) -> Result:
     name = _name(context, context.input("ArtifactName") or "drop")
     with tempfile.TemporaryDirectory(prefix="artifact-", dir=context.job.workspace.temporary) as made:
         folder = Path(made)
-        if not _gather(context, path, folder):
+        if not await _gather(context, path, folder):
             context.log.warning(f"Directory '{path}' is empty. Nothing will be added to build artifact '{name}'.")
             return Result.SUCCEEDED
         context.log.write(f"Upload '{path}' to file container: '{name}'")
@@ -79,11 +79,11 @@ def _name(context: StepContext, given: str) -> str:
         raise TaskError(str(error)) from error
 
 
-def _gather(context: StepContext, path: Path, folder: Path) -> int:
+async def _gather(context: StepContext, path: Path, folder: Path) -> int:
     """Copy what is published to a folder, and return the number of files."""
     if path.is_file():
         _check_size(path.stat().st_size)
-        shutil.copyfile(path, folder / path.name)
+        await context.in_thread(shutil.copyfile, path, folder / path.name)
         return 1
     files = [each for each in patterns.files_below(path) if each.is_file()]
     ignore = path / _IGNORE
@@ -91,12 +91,7 @@ def _gather(context: StepContext, path: Path, folder: Path) -> int:
         context.log.write(f"Using {_IGNORE} file located in: {path} for globbing")
         files = _not_ignored(files, path, ignore.read_text(encoding="utf-8-sig").splitlines())
     _check_size(sum(each.stat().st_size for each in files))
-    for file in files:
-        context.check()
-        place = folder / file.relative_to(path)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, place)
-        shutil.copymode(file, place)
+    await copy_below(context, files, path, folder)
     return len(files)
 
 
@@ -142,7 +137,7 @@ async def download_build(context: StepContext) -> Result:
     given = context.input("downloadPath", required=True)
     target = Path(os.path.normpath(context.job.workspace.build / given))
     if context.flag("cleanDestinationFolder"):
-        clean(target)
+        await context.in_thread(clean, target)
     await download(context, key, name, target, context.input("itemPattern").splitlines() or ["**"], own_folder=True)
     return Result.SUCCEEDED
 
@@ -225,12 +220,7 @@ async def download(
         named = [each if name else _without(each, artifact.name) for each in wanted]
         chosen = patterns.match(files, [each for each in named if each], root)
         place.mkdir(parents=True, exist_ok=True)
-        for file in chosen:
-            context.check()
-            to = place / file.relative_to(root)
-            to.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, to)
-            shutil.copymode(file, to)
+        await copy_below(context, chosen, root, place)
         context.log.write(f"Downloaded {len(chosen)} files of the artifact {artifact.name}.")
     context.log.write("Downloading artifact finished.")
 

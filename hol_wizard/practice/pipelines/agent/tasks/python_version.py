@@ -26,7 +26,7 @@ async def run(context: StepContext) -> Result:
     if spec.lower().startswith("pypy"):
         raise TaskError("The practice agent does not provide PyPy.")
     variables = context.environment()
-    found = dict(interpreter for each in candidates(spec, variables) if (interpreter := _asked(each, variables)))
+    found = await context.in_thread(_interpreters, spec, variables)
     fitting = {path: version for path, version in found.items() if fits(version, spec)}
     if fitting:
         path, version = max(fitting.items(), key=lambda each: _parts(each[1]))
@@ -45,6 +45,11 @@ async def run(context: StepContext) -> Result:
         context.log.write(f"Prepending PATH environment variable with directory: {folder}")
         context.job.prepended[:] = [folder, *(each for each in context.job.prepended if each != folder)]
     return Result.SUCCEEDED
+
+
+def _interpreters(spec: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the interpreters of this machine, each with its version."""
+    return dict(found for each in candidates(spec, variables) if (found := _asked(each, variables)))
 
 
 def _folder(context: StepContext, path: str) -> str:

@@ -28,14 +28,14 @@ async def publish_tests(context: StepContext) -> Result:
         raise TaskError(f"The practice agent reads test results of the format JUnit, not of the format {kind}.")
     wanted = context.input("testResultsFiles", required=True).splitlines()
     folder = context.path("searchFolder")
-    files = [each for each in patterns.find(folder, wanted) if each.is_file()]
+    files = patterns.find(folder, wanted)
     if not files:
         message = f"No test result files matching {','.join(wanted)} were found."
         if context.flag("failTaskOnMissingResultsFile"):
             raise TaskError(message)
         context.log.warning(message)
         return Result.SUCCEEDED
-    found = {file: results for file in files if (results := _read(context, file)) is not None}
+    found = {file: results for file in files if (results := await _read(context, file)) is not None}
     title, failed = context.input("testRunTitle"), 0
     if context.flag("mergeTestResults") and found:
         cases = [case for each in found.values() for case in each.cases]
@@ -52,9 +52,9 @@ async def publish_tests(context: StepContext) -> Result:
     return Result.SUCCEEDED
 
 
-def _read(context: StepContext, file: Path) -> junit.Results | None:
+async def _read(context: StepContext, file: Path) -> junit.Results | None:
     try:
-        found = junit.read(file)
+        found = await context.in_thread(junit.read, file)
     except UnreadableResultsError as error:
         context.log.warning(f"Failed to read {file}. Error : {error}.")
         context.log.warning(
@@ -89,27 +89,27 @@ async def publish_coverage_1(context: StepContext) -> Result:
         raise TaskError(f"The practice agent reads coverage of the format Cobertura, not of the format {tool}.")
     report = context.input("reportDirectory")
     folder = context.path("reportDirectory") if report else None
-    return await _coverage(context, "failIfCoverageEmpty", folder)
+    return await _coverage(context, folder)
 
 
 async def publish_coverage_2(context: StepContext) -> Result:
     """Run the task PublishCodeCoverageResults@2."""
-    return await _coverage(context, "failIfCoverageEmpty", None)
+    return await _coverage(context, None)
 
 
-async def _coverage(context: StepContext, empty: str, report: Path | None) -> Result:
+async def _coverage(context: StepContext, report: Path | None) -> Result:
     wanted = context.input("summaryFileLocation", required=True).splitlines()
-    files = [each for each in patterns.find(context.job.workspace.sources, wanted) if each.is_file()]
+    files = patterns.find(context.job.workspace.sources, wanted)
     if not files:
         message = f"No code coverage results were found to publish. Looked for: {', '.join(wanted)}"
-        if context.flag(empty):
+        if context.flag("failIfCoverageEmpty"):
             raise TaskError(message)
         context.log.warning(message)
         return Result.SUCCEEDED
     for file in files:
         context.log.write(f"Reading code coverage summary from '{file}'")
         try:
-            coverage = _cobertura(file, report)
+            coverage = await context.in_thread(_cobertura, file, report)
         except (UnreadableResultsError, ValueError) as error:
             raise TaskError(
                 f"Unable to read the code coverage summary '{file}' in the format Cobertura: {error}"
