@@ -8,8 +8,9 @@ gets a folder of its own below the sources folder.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from hol_wizard.practice.kernel.timelines import Result
 from hol_wizard.practice.pipelines import tasks
@@ -67,24 +68,10 @@ def _checkout(job: JobContext, step: Step | None, count: int, after: list[JobSte
     name = (step.display_name if step is not None else "") or title(source, folder)
     details = {"task": {"id": "6d15af64-176c-496d-b583-fd2ae21d4df4", "name": "Checkout", "version": "1.0.0"}}
 
-    def prepare(context: StepContext) -> None:
-        if step is not None:
-            inputs.prepare(context, step, ())
-
     after.insert(0, JobStep(f"Post-job: {name}", checkout.clean_up, condition="always()", details=details))
     if step is None:
-        return JobStep(name, checkout.run, details=details, prepare=prepare)
-    return JobStep(
-        name,
-        checkout.run,
-        step.name,
-        step.condition,
-        step.continue_on_error,
-        step.timeout_minutes,
-        step.retries,
-        details,
-        prepare,
-    )
+        return JobStep(name, checkout.run, details=details)
+    return _of_step(step, name, checkout.run, details, lambda context: inputs.prepare(context, step, ()))
 
 
 async def _download_all(context: StepContext) -> None:
@@ -113,8 +100,18 @@ def _task(step: Step) -> JobStep:
     details = {}
     if task is not None:
         details = {"task": {"id": task.id, "name": task.name, "version": task.version}}
+    return _of_step(step, step.display_name or step.task_name, run, details, prepare)
+
+
+def _of_step(
+    step: Step,
+    title: str,
+    run: Callable[[StepContext], Awaitable[Result | None]],
+    details: Mapping[str, Any],
+    prepare: Callable[[StepContext], None],
+) -> JobStep:
     return JobStep(
-        step.display_name or step.task_name,
+        title,
         run,
         step.name,
         step.condition,

@@ -8,7 +8,7 @@ stays as it is. A variable whose value contains a secret variable is a secret.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from hol_wizard.practice.pipelines.agent.masking import Masker
@@ -69,9 +69,10 @@ def expanded(text: str, find: Callable[[str], str | None]) -> str:
     return "".join([*parts, text[at:]])
 
 
-def environment_name(name: str) -> str:
+def environment_name(variable: Variable) -> str:
     """Return the name of the environment variable of a variable."""
-    return re.sub(r"[. ]", "_", name).upper()
+    name = re.sub(r"[. ]", "_", variable.name)
+    return name if variable.preserve_case else name.upper()
 
 
 class Variables:
@@ -140,10 +141,6 @@ class Variables:
         """Return all values by their names."""
         return {each.name: each.value for each in self._values.values()}
 
-    def secrets(self) -> Iterable[Variable]:
-        """Return the secret variables."""
-        return [each for each in self._values.values() if each.secret]
-
     def recalculate(self) -> None:
         """Expand the values of all variables again; done before each step."""
         self.warnings = []
@@ -181,11 +178,4 @@ class Variables:
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables for programs: all variables that are not secret."""
-        found = {}
-        for each in self._values.values():
-            if not each.secret:
-                name = (
-                    each.name.replace(".", "_").replace(" ", "_") if each.preserve_case else environment_name(each.name)
-                )
-                found[name] = each.value
-        return found
+        return {environment_name(each): each.value for each in self._values.values() if not each.secret}

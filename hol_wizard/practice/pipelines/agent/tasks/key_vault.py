@@ -18,11 +18,11 @@ async def run(context: StepContext) -> Result:
     for secret in (connection.federated_token, connection.secret):
         job.masker.add(secret)
     vault = context.input("KeyVaultName", required=True)
-    wanted = [each for each in re.split(r"[,\n]", context.input("SecretsFilter", required=True)) if each.strip()]
-    names = [] if [each.strip() for each in wanted] == ["*"] else [each.strip() for each in wanted]
+    wanted = re.split(r"[,\n]", context.input("SecretsFilter", required=True))
+    names = [each.strip() for each in wanted if each.strip()]
     context.log.write(f"SubscriptionId: {connection.subscription}.")
     context.log.write(f"Key vault name: {vault}.")
-    for name, value in (await job.host.secrets(job.key, vault, connection, names)).items():
+    for name, value in (await job.host.secrets(job.key, vault, connection, [] if names == ["*"] else names)).items():
         context.log.write(f"Downloading secret value for: {name}.")
         job.variables.set(name, value, secret=True)
     return Result.SUCCEEDED

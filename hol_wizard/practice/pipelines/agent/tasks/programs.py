@@ -13,7 +13,15 @@ from hol_wizard.practice.pipelines.agent import environment, patterns, shells
 from hol_wizard.practice.pipelines.agent.context import StepContext, TaskError
 from hol_wizard.practice.pipelines.agent.tasks import scripts
 
-_PREFERENCES = ("error", "warning", "information", "verbose", "debug", "progress")
+_PREFERENCES = (
+    "errorActionPreference",
+    "warningPreference",
+    "informationPreference",
+    "verbosePreference",
+    "debugPreference",
+    "progressPreference",
+)
+"""Inputs whose values become variables of PowerShell with the same names."""
 
 
 async def python(context: StepContext) -> Result:
@@ -23,9 +31,7 @@ async def python(context: StepContext) -> Result:
     program = given or environment.program("python", variables) or environment.program("python3", variables)
     if program is None:
         raise TaskError("This step needs Python, and there is none on the search path.")
-    folder = context.path("workingDirectory")
-    if not folder.is_dir():
-        raise TaskError(f"Not found workingDirectory: {folder}")
+    folder = scripts.working_folder(context, "workingDirectory")
     written = None
     if context.input("scriptSource").lower() == "inline":
         text = context.input("script", required=True)
@@ -54,10 +60,9 @@ async def powershell(context: StepContext) -> Result:
     """Run the task PowerShell@2; on a practice agent, always with PowerShell Core."""
     folder = scripts.working_folder(context, "workingDirectory")
     lines = [
-        f"${name}Preference = '{value}'"
-        for kind in _PREFERENCES
-        if (value := context.input(f"{kind}{'Action' if kind == 'error' else ''}Preference")) not in {"", "default"}
-        for name in ["ErrorAction" if kind == "error" else kind.capitalize()]
+        f"${name[0].upper()}{name[1:]} = '{value}'"
+        for name in _PREFERENCES
+        if (value := context.input(name)) not in {"", "default"}
     ]
     context.log.write("Generating script.")
     if context.input("targetType").lower() == "filepath":
@@ -119,7 +124,7 @@ async def docker(context: StepContext) -> Result:
 def _dockerfile(context: StepContext) -> tuple[Path, Path]:
     """Return the Dockerfile, and the folder that is built."""
     given = context.input("Dockerfile")
-    found = [each for each in patterns.find(context.job.workspace.sources, [given]) if each.is_file()]
+    found = patterns.find(context.job.workspace.sources, [given])
     if not found:
         raise TaskError(f"No Dockerfile matching {given} was found.")
     folder = context.input("buildContext")
