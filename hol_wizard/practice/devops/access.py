@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
+from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from hol_wizard.practice import seed
@@ -78,11 +79,14 @@ def _not_signed_in(world: World, request: Request, bearer: str = "") -> Refused:
     return refusal
 
 
+_BY_ID: Final = {f"a{each.id}": each.name for each in ORGANIZATIONS.values()}
+"""The organizations by the first part of the paths on the host of artifacts' files."""
+
+
 def _organization(request: Request) -> str:
     """Return the organization that the path names, before a route is chosen; files of artifacts are at its ID."""
     first = request.path.lstrip("/").partition("/")[0].lower()
-    by_id = {f"a{each.id}": each.name for each in ORGANIZATIONS.values()}
-    return by_id.get(first, first)
+    return _BY_ID.get(first, first)
 
 
 def _challenge(bearer: str, request: Request) -> Refused:

@@ -11,7 +11,7 @@ from typing import Final
 
 from hol_wizard.practice.devops import errors
 from hol_wizard.practice.devops.areas import AREAS
-from hol_wizard.practice.devops.pipelines.routes import ARTIFACTS, PIPELINES, TEST_RESULTS, Route
+from hol_wizard.practice.devops.pipelines.routes import PIPELINES, TEST_RESULTS, Route
 from hol_wizard.practice.kernel.service import JsonObject, Request, Response
 
 _PREVIEW: Final = "0.0"
@@ -220,7 +220,8 @@ ROUTES: Final[Mapping[str, tuple[Route, ...]]] = {
         ("28010c54-d0c0-4c89-a5b0-1c9e188b9fb7", "IMS", "Identities", "_apis/{resource}/{identityId}", _RELEASED, 1),
     ),
     "devops_test_results": (*_EVERYWHERE, *TEST_RESULTS),
-    "devops_artifacts": (*_EVERYWHERE, *ARTIFACTS),
+    # Official clients are told whole addresses on this host, and look up none by its ID.
+    "devops_artifacts": _EVERYWHERE,
     "devops_profile": (
         *_EVERYWHERE,
         ("f83735dc-483f-4238-a291-d45f6080a9af", "profile", "profiles", "_apis/{area}/{resource}/{id}", _RELEASED, 3),

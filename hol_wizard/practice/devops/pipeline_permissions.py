@@ -156,7 +156,7 @@ class PipelinePermissionsService:
             raise errors.refused(404, message, "ResourceNotFoundException", _RESOURCES)
         if request.method != "GET":
             organization = access.organization(request)
-            if self._projects.kind_of_member(organization, request.who, project) != "projectAdministrator":
+            if not self._projects.administers(organization, request.who, project):
                 message = f"Access denied. {request.who.display_name} needs the Administrator role on the resource "
                 raise errors.refused(403, f"{message}'{kind}/{resource}'.", "AccessDeniedException", _RESOURCES)
         return kind, resource.lower()

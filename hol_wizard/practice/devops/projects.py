@@ -115,15 +115,12 @@ class Projects:
         Members are its creator ("The person who creates a project is automatically added as a member to the Project
         Administrators group"), those who were added, and all administrators of the organization.
         """
-        invited = self._members.of(organization.name, who.id)
-        added = invited is not None and project["id"] in invited["projects"] and not invited["removed"]
-        by_right = who.id == project["owner"] or who.id in organization.administrators
-        return by_right or added or who.id in project.get("members", ())
+        return bool(self.kind_of_member(organization, who, project))
 
     def kind_of_member(self, organization: Organization, who: seed.Principal, project: Document) -> str:
-        """Return the group of a project in which somebody is: `projectAdministrator`, or `projectReader`.
+        """Return the group of a project in which somebody is, such as `projectReader`; empty if they are in none.
 
-        It is empty if they are in none. Members who were there from the beginning are contributors.
+        Members who were there from the beginning are contributors.
         """
         if who.id == project["owner"] or who.id in organization.administrators:
             return "projectAdministrator"
@@ -131,6 +128,14 @@ class Projects:
         if invited is not None and not invited["removed"] and project["id"] in invited["projects"]:
             return str(invited["projects"][project["id"]])
         return "projectContributor" if who.id in project.get("members", ()) else ""
+
+    def administers(self, organization: Organization, who: seed.Principal, project: Document) -> bool:
+        """Return whether somebody is an administrator of a project."""
+        return self.kind_of_member(organization, who, project) == "projectAdministrator"
+
+    def contributes(self, organization: Organization, who: seed.Principal, project: Document) -> bool:
+        """Return whether somebody may change what is in a project: all members except readers."""
+        return self.kind_of_member(organization, who, project) not in {"", "projectReader"}
 
     def find(self, organization: Organization, who: seed.Principal, name_or_id: str) -> Document:
         """Return a project.

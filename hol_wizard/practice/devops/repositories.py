@@ -15,7 +15,6 @@ from hol_wizard.practice.devops import access, bare_git, bare_refs, branches, er
 from hol_wizard.practice.devops import items as items_of
 from hol_wizard.practice.devops.branch_policies import HOOK, BranchPolicies
 from hol_wizard.practice.devops.items import Items
-from hol_wizard.practice.devops.members import Members
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.versions import BRANCHES, branch_heads, ref_commits
@@ -44,7 +43,6 @@ class Repositories:
         self._world = world
         self._projects = projects
         self._policies = policies
-        self._members = world.part(Members)
         self._folder = world.folder("git")
         self._before_use: list[Callable[[Document, Path], Awaitable[None]]] = []
         self._on_push: list[Callable[[Document, seed.Principal, Changes], Awaitable[None]]] = []
@@ -126,11 +124,7 @@ class Repositories:
 
     def may_write(self, organization: Organization, who: seed.Principal, project: Document) -> bool:
         """Return whether somebody may push: all members of the project except those who were invited as readers."""
-        if not self._projects.has_member(organization, who, project):
-            return False
-        invited = self._members.of(organization.name, who.id)
-        group = invited["projects"].get(project["id"]) if invited is not None else None
-        return group != "projectReader" or who.id == project["owner"] or who.id in organization.administrators
+        return self._projects.contributes(organization, who, project)
 
     def project(self, request: Request) -> Document:
         """Return the project of the repository that a request is about.

@@ -184,10 +184,7 @@ class ServiceConnectionsService:
 
     def manages(self, organization: Organization, who: seed.Principal, project: Document, connection: Document) -> bool:
         """Return whether somebody is an administrator of a connection: its creator, and those of the project."""
-        return (
-            who.id == connection["creator"]
-            or self._projects.kind_of_member(organization, who, project) == "projectAdministrator"
-        )
+        return who.id == connection["creator"] or self._projects.administers(organization, who, project)
 
     def _managed(self, request: Request) -> tuple[Organization, Document]:
         """Return the connection of the path, if the caller may change it; the error's text is an estimate."""

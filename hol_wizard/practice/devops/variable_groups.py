@@ -167,8 +167,7 @@ class VariableGroupsService:
     # Who may
 
     def _manages(self, organization: Organization, request: Request, project: Document, group: Document) -> bool:
-        kind = self._projects.kind_of_member(organization, request.who, project)
-        return request.who.id == group["creator"] or kind == "projectAdministrator"
+        return request.who.id == group["creator"] or self._projects.administers(organization, request.who, project)
 
     def _managed(self, request: Request) -> tuple[Organization, Document]:
         """Return the group of the path, if the caller may change it; the error's text is an estimate."""

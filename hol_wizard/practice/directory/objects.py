@@ -119,7 +119,7 @@ def federated_of(world: World, app_id: str) -> list[Document]:
     if application is not None:
         known = application.get("federated", [])
     else:
-        principal = next((each for each in service_principals(world) if each["appId"] == app_id.lower()), None)
+        principal = service_principal_of(world, app_id)
         resource = world.part(Resources).find(principal["resource"]) if principal and "resource" in principal else None
         known = resource["properties"]["federated"] if resource is not None else []
     return [each for each in known if each.get("works", 0.0) <= now]

@@ -24,6 +24,7 @@ _SETTINGS: Final[Mapping[str, Any]] = {
     "quota": {},
     "register_applications": True,
     "federation": "allowed",
+    "hosted_jobs": None,
 }
 """The initial settings."""
 _PartT = TypeVar("_PartT")

@@ -13,7 +13,6 @@ from typing import Any
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops.branch_policies import BUILD
 from hol_wizard.practice.devops.members import member_id
-from hol_wizard.practice.devops.organizations import ORGANIZATIONS
 from hol_wizard.practice.devops.pipelines.builds import Builds
 from hol_wizard.practice.devops.pipelines.definitions import Definitions, body_of
 from hol_wizard.practice.devops.pipelines.queueing import Queueing, Wanted
@@ -59,8 +58,7 @@ class BuildValidation:
             return BuildVerdict("queued", context)
         if not state.completed:
             return BuildVerdict("running" if state.started else "queued", context)
-        passed = state.result in {"succeeded", "partiallySucceeded"}
-        return BuildVerdict("approved" if passed else "rejected", context)
+        return BuildVerdict("approved" if state.passed else "rejected", context)
 
     def _newest(self, policy: Document, pull: Document) -> Document | None:
         """Return the newest build of a pull request's current source for a policy."""
@@ -87,7 +85,7 @@ class BuildValidation:
 
     async def queue(self, project: Document, pull: Document, policy: Document) -> None:
         """Queue the build of a policy for a pull request."""
-        place = Place(ORGANIZATIONS[pull["organization"]], project)
+        place = Place.of(project)
         number = int((policy["body"].get("settings") or {}).get("buildDefinitionId") or 0)
         definition = self._definitions.numbered(place, number)
         if definition is None or definition["deleted"] or not pull["merge_commit"]:

@@ -154,7 +154,7 @@ def _trigger(given: JsonObject) -> JsonObject:
     kind = given.get("triggerType")
     name = _TRIGGER_NUMBERS.get(kind, "") if isinstance(kind, int) else kind
     name = enumerated(name, TRIGGERS, "triggerType")
-    if name not in TRIGGERS[1:2]:
+    if name != "continuousIntegration":
         # Nothing here fires them; `pullRequest` has no effect for Azure Repos at all.
         return {**given, "triggerType": name}
     return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from hol_wizard.practice.devops import access
-from hol_wizard.practice.devops.organizations import ORGANIZATIONS, Organization
+from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
 from hol_wizard.practice.kernel.world import World
@@ -26,7 +26,7 @@ _FREE_MINUTES: Final = 1800
 
 def hosted_jobs(world: World, organization: Organization) -> int:
     """Return the number of parallel Microsoft-hosted jobs of an organization."""
-    everywhere = (world.settings.get("world") or {}).get("hosted_jobs")
+    everywhere = world.setting("hosted_jobs")
     return organization.hosted_jobs if everywhere is None else int(everywhere)
 
 
@@ -66,7 +66,7 @@ class ParallelismRequests:
     def _used(self, request: Request) -> int:
         """Return how many jobs of an organization's pipelines run now."""
         organization = access.organization(request)
-        projects = {each["id"] for each in self._projects.all_of(ORGANIZATIONS[organization.name])}
+        projects = {each["id"] for each in self._projects.all_of(organization)}
         running = (each for each in self._runs.all() if each["state"] == RunState.IN_PROGRESS)
         return min(1, sum(request_of(each).project.id in projects for each in running))
 

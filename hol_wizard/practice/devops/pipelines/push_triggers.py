@@ -12,7 +12,6 @@ import logging
 from typing import Final
 
 from hol_wizard.practice import seed
-from hol_wizard.practice.devops.organizations import ORGANIZATIONS
 from hol_wizard.practice.devops.pipelines.builds import Builds
 from hol_wizard.practice.devops.pipelines.definitions import YAML, Definitions, body_of, yaml_file
 from hol_wizard.practice.devops.pipelines.general_settings import GeneralSettings
@@ -82,7 +81,7 @@ class Triggers:
     # Pushes
 
     async def _pushed(self, project: Document, who: seed.Principal, changed: Changes) -> None:
-        place = Place(ORGANIZATIONS[project["organization"]], project)
+        place = Place.of(project)
         for ref, (before, after) in changed.items():
             if after == NO_COMMIT:
                 continue
@@ -96,7 +95,7 @@ class Triggers:
         self, place: Place, definition: Document, who: seed.Principal, ref: str, before: str, after: str
     ) -> None:
         """Start a run of a pipeline if a push to a branch triggers it."""
-        if body_of(definition)["process"]["type"] != YAML or body_of(definition)["queueStatus"] != "enabled":
+        if not _can_start(definition):
             return
         files = await self._sources.files(place.project, after)
         if files.read(yaml_file(definition)) is None:
@@ -169,13 +168,13 @@ class Triggers:
         project = self._projects.named(request.project.id)
         if project is None:
             return
-        place = Place(ORGANIZATIONS[project["organization"]], project)
+        place = Place.of(project)
         try:
             with self._world.store.transaction():
                 await self._start_waiting(place, request)
                 if result == "succeeded":
                     for each in self._projects.all_of(place.organization):
-                        await self._start_triggered(Place(place.organization, each), request)
+                        await self._start_triggered(Place.of(each), request)
         except Exception:  # nobody waits for this task, so its errors are only in the log
             LOG.exception("after run %s", request.run)
 
@@ -202,7 +201,7 @@ class Triggers:
     async def _start_triggered(self, place: Place, upstream: RunRequest) -> None:
         """Start the pipelines of a project that a successful run of another pipeline triggers."""
         for definition in self._definitions.of(place):
-            if body_of(definition)["process"]["type"] != YAML or body_of(definition)["queueStatus"] != "enabled":
+            if not _can_start(definition):
                 continue
             on_default = Wanted(by=seed.ORGANIZER.id, reason="resourceTrigger")
             try:
@@ -210,10 +209,9 @@ class Triggers:
             except NotRunnableError:
                 continue
             for resource in plan.pipelines:
-                in_project = {"", upstream.project.name.lower(), upstream.project.id}
+                named = (resource.project or place.id).lower() in {upstream.project.name.lower(), upstream.project.id}
                 is_it = resource.source.lower() == upstream.pipeline.name.lower()
-                here = place.id == upstream.project.id if not resource.project else True
-                if is_it and here and resource.project.lower() in in_project and resource.trigger is not None:
+                if is_it and named and resource.trigger is not None:
                     if self._meets(resource.trigger, upstream):
                         await self._start(place, definition, upstream, resource.alias)
                     break
@@ -243,3 +241,9 @@ class Triggers:
     def _requester(self, place: Place, upstream: RunRequest) -> str:
         found = self._builds.numbered(place, upstream.run)
         return str(found["requested_for"]) if found is not None else seed.ORGANIZER.id
+
+
+def _can_start(definition: Document) -> bool:
+    """Return whether a trigger can start runs of a pipeline."""
+    body = body_of(definition)
+    return bool(body["process"]["type"] == YAML and body["queueStatus"] == "enabled")

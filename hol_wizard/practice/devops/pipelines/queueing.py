@@ -17,7 +17,7 @@ from hol_wizard.practice.devops import errors
 from hol_wizard.practice.devops.members import member_id
 from hol_wizard.practice.devops.pipelines.builds import Builds, Queued
 from hol_wizard.practice.devops.pipelines.definition_body import full_branch
-from hol_wizard.practice.devops.pipelines.definitions import YAML, Definitions, body_of, newest, variables, yaml_file
+from hol_wizard.practice.devops.pipelines.definitions import YAML, body_of, newest, variables, yaml_file
 from hol_wizard.practice.devops.pipelines.general_settings import GeneralSettings
 from hol_wizard.practice.devops.pipelines.run_states import RunStates
 from hol_wizard.practice.devops.pipelines.scope import BUILD, Place, invalid, unserved
@@ -82,7 +82,6 @@ class Queueing:
         self._settings = world.part(GeneralSettings)
         self._repositories = repositories
         self._sources = sources
-        self._definitions = world.part(Definitions)
         self._runs = world.part(Runs)
         self._upstream = Upstream(world, states)
 
@@ -102,31 +101,20 @@ class Queueing:
         self._check_settable(place, definition, wanted)
         source = await self._source(place, definition, wanted)
         plan = await self.compile(place, definition, wanted, source)
-        number = self._builds.next_number(place)
-        pipelines = self._upstream.resolve(place, plan, wanted.upstream_versions)
-        repositories = await self._other_repositories(place, plan)
-        request = self._request(place, definition, wanted, source, plan, number)
-        request = replace(request, pipelines=pipelines, repositories=repositories)
-        self._check_resources(request)
-        return self._begin(place, wanted, request)
+        request = self._request(place, definition, wanted, source, plan, self._builds.next_number(place))
+        return self._begin(place, definition, wanted, await self._resolved(place, wanted, request))
 
     async def queue_triggered(self, place: Place, definition: Document, wanted: Wanted) -> Document:
         """Queue a run that a trigger starts, and return its build; what is wrong with it becomes its issues."""
         source = await self._source(place, definition, wanted)
-        problems: tuple[str, ...] = ()
         plan = Plan(f"/{yaml_file(definition)}", ())
-        number = self._builds.next_number(place)
+        request = self._request(place, definition, wanted, source, plan, self._builds.next_number(place))
         try:
-            plan = await self.compile(place, definition, wanted, source)
-            request = self._request(place, definition, wanted, source, plan, number)
-            pipelines = self._upstream.resolve(place, plan, wanted.upstream_versions)
-            repositories = await self._other_repositories(place, plan)
-            request = replace(request, pipelines=pipelines, repositories=repositories)
-            self._check_resources(request)
+            request = replace(request, plan=await self.compile(place, definition, wanted, source))
+            request = await self._resolved(place, wanted, request)
         except NotRunnableError as error:
-            problems = error.messages
-            request = self._request(place, definition, wanted, source, plan, number)
-        return self._begin(place, wanted, replace(request, problems=problems))
+            request = replace(request, problems=error.messages)
+        return self._begin(place, definition, wanted, request)
 
     async def compile(self, place: Place, definition: Document, wanted: Wanted, source: Source) -> Plan:
         """Return the plan of a pipeline at a commit.
@@ -171,6 +159,18 @@ class Queueing:
         return plan.final_yaml
 
     # The parts of a run
+
+    async def _resolved(self, place: Place, wanted: Wanted, request: RunRequest) -> RunRequest:
+        """Return a run with the runs and repositories that its plan names.
+
+        Raises:
+            NotRunnableError: Something does not exist.
+        """
+        pipelines = self._upstream.resolve(place, request.plan, wanted.upstream_versions)
+        repositories = await self._other_repositories(place, request.plan)
+        resolved = replace(request, pipelines=pipelines, repositories=repositories)
+        self._check_resources(resolved)
+        return resolved
 
     async def _source(self, place: Place, definition: Document, wanted: Wanted) -> Source:
         branch = full_branch(wanted.branch) or body_of(definition)["repository"]["defaultBranch"]
@@ -256,23 +256,22 @@ class Queueing:
             pull_request=wanted.pull_request,
         )
 
-    def _begin(self, place: Place, wanted: Wanted, request: RunRequest) -> Document:
-        definition = self._definitions.get(place, int(request.pipeline.id))
+    def _begin(self, place: Place, definition: Document, wanted: Wanted, request: RunRequest) -> Document:
         queued = Queued(
-            definition["id"],
-            request.revision,
-            request.source.branch,
-            request.source.commit,
-            wanted.by,
-            wanted.requested_for or wanted.by,
-            wanted.reason,
-            wanted.queue or body_of(definition)["queue"],
-            wanted.parameters,
-            dict(wanted.template_parameters),
-            wanted.priority,
-            wanted.pull_request.id if wanted.pull_request is not None else 0,
-            dict(wanted.trigger),
-            wanted.changes_from,
+            definition=definition["id"],
+            revision=request.revision,
+            branch=request.source.branch,
+            commit=request.source.commit,
+            by=wanted.by,
+            requested_for=wanted.requested_for or wanted.by,
+            reason=wanted.reason,
+            queue=wanted.queue or body_of(definition)["queue"],
+            parameters=wanted.parameters,
+            template_parameters=dict(wanted.template_parameters),
+            priority=wanted.priority,
+            pull=wanted.pull_request.id if wanted.pull_request is not None else 0,
+            trigger=dict(wanted.trigger),
+            changes_from=wanted.changes_from,
         )
         build = self._builds.add(place, request.run, queued)
         self._runs.queue(request)

@@ -142,5 +142,3 @@ TEST_RESULTS: Final[tuple[Route, ...]] = tuple(
     (identity, "testresults", name, path, "0.0", version) for identity, name, path, version in _RESULTS_ROWS
 )
 """On vstmr.dev.azure.com (azure-devops-node-api 17.0.1, `TestResultsApi.js`): all of them are previews."""
-ARTIFACTS: Final[tuple[Route, ...]] = ()
-"""Official clients find no address on the host of artifacts' files by its ID; they are told whole addresses."""

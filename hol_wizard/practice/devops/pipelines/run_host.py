@@ -137,7 +137,7 @@ class RunHost:
             if queue is not None and queue.hosted:
                 return True
         if kind is ProtectedKind.REPOSITORY:
-            place = Place(ORGANIZATIONS[project["organization"]], project)
+            place = Place.of(project)
             if not self._settings.of(place)["enforceReferencedRepoScopedToken"]:
                 return True
         return self._permissions.authorized(key.project, kind.value, identity, key.pipeline)
@@ -151,7 +151,7 @@ class RunHost:
     async def definition_variables(self, key: RunKey) -> Mapping[str, Value]:
         """Return the variables of the pipeline's settings page."""
         project = self._project(key)
-        place = Place(ORGANIZATIONS[project["organization"]], project)
+        place = Place.of(project)
         definition = self._definitions.numbered(place, key.pipeline)
         found = variables(definition) if definition is not None else {}
         return {name: Value(each.value, each.secret) for name, each in found.items()}

@@ -44,6 +44,11 @@ class BuildState:
         """Whether it has ended."""
         return self.status == RunState.COMPLETED
 
+    @property
+    def passed(self) -> bool:
+        """Whether it has succeeded, also with issues."""
+        return self.result in {"succeeded", "partiallySucceeded"}
+
 
 class RunStates:
     """Knows the runs of builds."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, errors
-from hol_wizard.practice.devops.members import Members, member_id
-from hol_wizard.practice.devops.organizations import Organization
+from hol_wizard.practice.devops.members import member_id
+from hol_wizard.practice.devops.organizations import ORGANIZATIONS, Organization
 from hol_wizard.practice.devops.paging import words
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.pull_requests.people import People
@@ -33,6 +33,11 @@ class Place:
     organization: Organization
     project: Document
 
+    @classmethod
+    def of(cls, project: Document) -> Place:
+        """Return a project in its organization."""
+        return cls(ORGANIZATIONS[project["organization"]], project)
+
     @property
     def id(self) -> str:
         """The project's ID."""
@@ -48,7 +53,6 @@ class Scope:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._members = world.part(Members)
         self.projects = world.part(Projects)
         self.people = People(world, self.projects)
 
@@ -72,7 +76,7 @@ class Scope:
             Refused: As for `read`, or the caller may only read.
         """
         place = self.read(request)
-        if self._group(place, request.who) == "projectReader" and not self.administers(place, request.who):
+        if not self.projects.contributes(place.organization, request.who, place.project):
             raise denied(request.who, permission, place)
         return place
 
@@ -89,18 +93,7 @@ class Scope:
 
     def administers(self, place: Place, who: seed.Principal) -> bool:
         """Return whether somebody is an administrator of a project."""
-        by_right = who.id == place.project["owner"] or who.id in place.organization.administrators
-        return by_right or self._group(place, who) == "projectAdministrator"
-
-    def _group(self, place: Place, who: seed.Principal) -> str:
-        invited = self._members.of(place.organization.name, who.id)
-        if invited is not None and not invited["removed"] and place.id in invited["projects"]:
-            return str(invited["projects"][place.id])
-        return (
-            "projectContributor"
-            if self.projects.has_member(place.organization, who, place.project)
-            else ("projectReader")
-        )
+        return self.projects.administers(place.organization, who, place.project)
 
     def identity(self, request: Request, place: Place, principal: str) -> JsonObject:
         """Return a reference to somebody by their object ID in the directory."""

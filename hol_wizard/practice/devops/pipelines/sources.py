@@ -79,10 +79,6 @@ class Sources:
         path = await self._repositories.path(project)
         return bare_git.read(path, "merge-base", one, other).text.strip()
 
-    async def tree_of(self, project: Document, commit: str) -> str:
-        """Return the ID of a commit's tree; empty if there is no such commit."""
-        return tree_of(await self._repositories.path(project), commit)
-
     async def files(self, project: Document, commit: str) -> CommittedFiles:
         """Return the files of a commit."""
         return CommittedFiles(self, project, await self._repositories.path(project), commit)

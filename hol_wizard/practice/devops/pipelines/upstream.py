@@ -64,8 +64,8 @@ class Upstream:
             state = self._states.of(build)
             if (
                 build["definition"] == definition["id"]
-                and state.status == "completed"
-                and (state.number == wanted if wanted else state.result in {"succeeded", "partiallySucceeded"})
+                and state.completed
+                and (state.number == wanted if wanted else state.passed)
                 and (wanted or branch in {"", build["branch"]})
                 and (wanted or {each.lower() for each in resource.tags} <= {each.lower() for each in state.tags})
             ):
@@ -77,7 +77,7 @@ class Upstream:
             return place
         for each in self._projects.all_of(place.organization):
             if resource.project.lower() in {each["id"], each["name"].lower()}:
-                return Place(place.organization, each)
+                return Place.of(each)
         _fail(resource, f"The project {resource.project} could not be found.")
 
     def _run(self, place: Place, definition: Document, build: Document, state: BuildState) -> UpstreamRun:
