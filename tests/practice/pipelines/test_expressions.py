@@ -13,7 +13,7 @@ import pytest
 from hol_wizard.practice.pipelines.expressions import ExpressionError, StrictMapping, Version, evaluate, outcome
 from hol_wizard.practice.pipelines.expressions.errors import ExpressionSyntaxError
 from hol_wizard.practice.pipelines.expressions.functions import FUNCTIONS, MANY
-from hol_wizard.practice.pipelines.expressions.places import JOB_CONDITION, STEP_CONDITION, uses_status
+from hol_wizard.practice.pipelines.expressions.places import JOB_CONDITION, STEP_CONDITION
 
 CONTEXTS: dict[str, Any] = {
     "variables": {"isMain": "True", "x": "1", "my-secret": "s", "Build.Reason": "Manual", "empty": ""},
@@ -234,11 +234,6 @@ def test_an_expanded_expression_has_values_for_names_and_results_for_functions_t
     assert found.expanded == (
         "and(not('x'), eq(variables['Build.Reason'], 'PullRequest'), or(variables['x'], variables['y']))"
     )
-
-
-@pytest.mark.parametrize(("condition", "used"), [("eq('a', 'b')", False), ("and(succeeded(), true)", True)])
-def test_a_condition_without_a_status_function_is_recognized(condition: str, used: bool) -> None:
-    assert uses_status(STEP_CONDITION.check(condition)) is used
 
 
 def test_status_functions_take_names_in_a_jobs_condition_only() -> None:

@@ -1,7 +1,7 @@
 """The YAML of a pipeline is compiled to a plan, or refused with the place of each problem.
 
-Pure: no process, no network, no clock. The order is that of the service: parameters are bound, templates are put in
-their places and `${{ }}` is evaluated, the result is read with all names checked, and what each stage needs to be
+Pure: no process, no network, no clock. The order is that of the service: parameters are bound, templates are inserted
+and `${{ }}` is evaluated, the result is read with all names checked, and what each stage needs to be
 authorized is listed (https://learn.microsoft.com/azure/devops/pipelines/process/runs).
 """
 
@@ -13,12 +13,13 @@ from hol_wizard.practice.pipelines.compile.context import Context, Files
 from hol_wizard.practice.pipelines.compile.expansion import Expander, Scope
 from hol_wizard.practice.pipelines.compile.files import FileTrees
 from hol_wizard.practice.pipelines.compile.final_yaml import final_yaml
-from hol_wizard.practice.pipelines.compile.nodes import node_of, plain, refuse
+from hol_wizard.practice.pipelines.compile.nodes import node_of, refuse
 from hol_wizard.practice.pipelines.compile.parameters import declarations
 from hol_wizard.practice.pipelines.compile.problems import Findings
 from hol_wizard.practice.pipelines.compile.resources import repositories
 from hol_wizard.practice.pipelines.compile.stages import PlanMaker
 from hol_wizard.practice.pipelines.compile.templates import TemplateWalker
+from hol_wizard.practice.pipelines.expressions.values import plain
 from hol_wizard.practice.pipelines.plan import Plan, Position
 
 __all__ = ["Context", "Files", "compile_pipeline"]

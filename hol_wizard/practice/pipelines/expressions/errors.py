@@ -13,5 +13,3 @@ class ExpressionSyntaxError(ExpressionError):
     def __init__(self, problem: str, text: str, offset: int) -> None:
         shown = text if len(text) <= 200 else text[:200] + "…"
         super().__init__(f"{problem}. Located at position {offset + 1} within expression: {shown}")
-        self.offset = offset
-        """Where it is in the expression, from 0."""

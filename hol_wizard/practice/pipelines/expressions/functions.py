@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from hol_wizard.practice.pipelines.expressions.errors import ExpressionError
 from hol_wizard.practice.pipelines.expressions.nodes import Arguments, Function
@@ -21,8 +20,9 @@ from hol_wizard.practice.pipelines.expressions.values import (
     equal,
     fold,
     is_truthy,
+    items_of,
     kind,
-    normal,
+    plain,
     text_of,
     to_text,
 )
@@ -42,15 +42,7 @@ def _has(arguments: Arguments) -> bool:
 
 
 def _contains_value(arguments: Arguments) -> bool:
-    return any(equal(each, arguments[1]) for each in _items(arguments[0]))
-
-
-def _items(value: Value) -> Sequence[Value]:
-    if isinstance(value, Mapping):
-        return list(value.values())
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return value
-    return []
+    return any(equal(each, arguments[1]) for each in items_of(arguments[0]))
 
 
 def _coalesce(arguments: Arguments) -> Value:
@@ -82,11 +74,7 @@ def _replace(arguments: Arguments) -> str:
 
 def _length(arguments: Arguments) -> Decimal:
     value = arguments[0]
-    if isinstance(value, Mapping):
-        return Decimal(len(value))
-    if isinstance(value, Sequence):
-        return Decimal(len(value))
-    return Decimal(len(text_of(value)))
+    return Decimal(len(value if isinstance(value, Mapping | Sequence) else text_of(value)))
 
 
 def _format(arguments: Arguments) -> str:
@@ -137,22 +125,9 @@ def _argument(value: Value, specifier: str | None) -> str:
 
 
 def _to_json(arguments: Arguments) -> str:
-    text = json.dumps(_plain(arguments[0]), indent=2, ensure_ascii=False)
+    text = json.dumps(plain(arguments[0]), indent=2, ensure_ascii=False)
     _check_size(len(text))
     return text
-
-
-def _plain(value: Value) -> Any:
-    value = normal(value)
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, str | bool) or value is None:
-        return value
-    if isinstance(value, Sequence):
-        return [_plain(each) for each in value]
-    if isinstance(value, Decimal):
-        return int(value) if value % 1 == 0 else float(value)
-    return to_text(value)
 
 
 def _check_size(size: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from hol_wizard.practice.pipelines.expressions.values import (
     StrictMapping,
     Value,
     fold,
+    items_of,
     kind,
     normal,
     to_number,
@@ -63,9 +64,6 @@ class Node(Protocol):
     def expanded(self, evaluation: Evaluation) -> str:
         """Return it with values instead of names, as far as they were needed."""
 
-    def nodes(self) -> Iterator[Node]:
-        """Yield it and everything in it."""
-
 
 @dataclass(slots=True)
 class Evaluation:
@@ -99,10 +97,6 @@ class Literal:
         """Return the constant."""
         return shown(self.value)
 
-    def nodes(self) -> Iterator[Node]:
-        """Yield itself."""
-        yield self
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Name:
@@ -118,10 +112,6 @@ class Name:
         """Return its value, or its name if it was not needed."""
         return shown(evaluation.known[id(self)]) if id(self) in evaluation.known else self.name
 
-    def nodes(self) -> Iterator[Node]:
-        """Yield itself."""
-        yield self
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Wildcard:
@@ -134,10 +124,6 @@ class Wildcard:
     def expanded(self, evaluation: Evaluation) -> str:
         """Return the sign."""
         return "*"
-
-    def nodes(self) -> Iterator[Node]:
-        """Yield itself."""
-        yield self
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,12 +150,6 @@ class Index:
             return shown(evaluation.known[id(self)])
         return f"{self.of.expanded(evaluation)}[{self.key.expanded(evaluation)}]"
 
-    def nodes(self) -> Iterator[Node]:
-        """Yield it and what it has."""
-        yield self
-        yield from self.of.nodes()
-        yield from self.key.nodes()
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
@@ -187,12 +167,6 @@ class Call:
         if id(self) in evaluation.known and not evaluation.functions[self.name.lower()].shown_as_call:
             return shown(evaluation.known[id(self)])
         return f"{self.name}({', '.join(each.expanded(evaluation) for each in self.arguments)})"
-
-    def nodes(self) -> Iterator[Node]:
-        """Yield it and what it has."""
-        yield self
-        for each in self.arguments:
-            yield from each.nodes()
 
 
 def shown(value: Value) -> str:
@@ -236,8 +210,4 @@ def element(of: Value, key: Value) -> Value:
 def _elements(of: Value) -> list[Value]:
     if isinstance(of, Filtered):
         return [each for inner in of for each in _elements(inner)]
-    if isinstance(of, Mapping):
-        return list(of.values())
-    if isinstance(of, Sequence) and not isinstance(of, str):
-        return list(of)
-    return []
+    return items_of(of)

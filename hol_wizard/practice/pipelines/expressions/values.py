@@ -71,6 +71,29 @@ def normal(value: Value) -> Value:
     return value
 
 
+def plain(value: Value) -> Any:
+    """Return a value as JSON."""
+    value = normal(value)
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, str | bool) or value is None:
+        return value
+    if isinstance(value, Sequence):
+        return [plain(each) for each in value]
+    if isinstance(value, Decimal):
+        return int(value) if value % 1 == 0 else float(value)
+    return to_text(value)
+
+
+def items_of(value: Value) -> list[Value]:
+    """Return the elements of an array, or the values of an object; other values have none."""
+    if isinstance(value, Mapping):
+        return list(value.values())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return list(value)
+    return []
+
+
 def kind(value: Value) -> str:
     """Return the name of a value's kind, as messages have it."""
     match value:
