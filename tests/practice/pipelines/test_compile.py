@@ -334,7 +334,7 @@ def test_variables_are_seen_after_the_place_where_they_are_written_and_inside_of
     assert scripts(plan) == ["one root-b", "root Manual"]
 
 
-def test_templates_stand_in_their_places() -> None:
+def test_templates_are_inserted_where_they_are_used() -> None:
     plan = compiled(
         yaml("""
         variables:

@@ -30,6 +30,7 @@ from hol_wizard.practice.pipelines.compile.texts import (
 from hol_wizard.practice.pipelines.expressions import ExpressionError, Value, evaluate, is_truthy, to_text
 from hol_wizard.practice.pipelines.expressions.functions import FUNCTIONS
 from hol_wizard.practice.pipelines.expressions.parser import parse
+from hol_wizard.practice.pipelines.expressions.values import kind
 from hol_wizard.practice.pipelines.plan import Position
 
 MAX_SIZE = 10_000_000
@@ -79,14 +80,15 @@ class Expander:
             return self._counted(node)
         if isinstance(node, ScalarNode):
             return self.scalar(node, scope)
-        if isinstance(node, SequenceNode) or (only_directives(node) and self._gives_list(node)):
-            items = tuple(self.expand(each, inner) for each, inner in self.items(node, scope))
-            return SequenceNode(items, node.place, True)
-        if only_directives(node) and (found := self._scalar_branch(node, scope)) is not None:
-            return found
-        return self.mapping(
-            ((key, self.expand(each, inner)) for key, each, inner in self.entries(node, scope)), node.place
-        )
+        if isinstance(node, MappingNode):
+            computed = only_directives(node)
+            if computed and (found := self._scalar_branch(node, scope)) is not None:
+                return found
+            if not (computed and _gives_list(node)):
+                entries = ((key, self.expand(each, inner)) for key, each, inner in self.entries(node, scope))
+                return self.mapping(entries, node.place)
+        items = tuple(self.expand(each, inner) for each, inner in self.items(node, scope))
+        return SequenceNode(items, node.place, True)
 
     def mapping(self, entries: Iterator[tuple[ScalarNode, Node]], place: Position) -> MappingNode:
         """Return an expanded mapping, in which each key is once."""
@@ -101,18 +103,17 @@ class Expander:
         """Return the value of a text; a text that is one expression can be anything."""
         if node.expanded:
             return self._counted(node)
-        found = parts(node.text.strip() if whole_expression(node.text, node.place) else node.text, node.place)
-        if len(found) == 1 and isinstance(found[0], Expression):
-            return self._counted(node_of(self.value(found[0].text, node.place, scope), node.place))
+        if (whole := whole_expression(node.text, node.place)) is not None:
+            return self._counted(node_of(self.value(whole.text, node.place, scope), node.place))
         texts = []
-        for part in found:
+        for part in parts(node.text, node.place):
             if isinstance(part, str):
                 texts.append(part)
                 continue
             value = self.value(part.text, node.place, scope)
             text = to_text(value)
             if text is None:
-                raise refuse(node.place, f"Unable to convert from {_kind(value)} to String: '{part.text}'.")
+                raise refuse(node.place, f"Unable to convert from {kind(value)} to String: '{part.text}'.")
             texts.append(text)
         return self._counted(ScalarNode("".join(texts), node.place, True))
 
@@ -205,7 +206,7 @@ class Expander:
     def _key(self, key: ScalarNode, scope: Scope) -> ScalarNode:
         found = self.scalar(key, scope)
         if not isinstance(found, ScalarNode):
-            raise refuse(key.place, f"Unable to convert from {_kind(found)} to String: '{key.text}'.")
+            raise refuse(key.place, f"Unable to convert from {kind(found)} to String: '{key.text}'.")
         return found
 
     def _branch(
@@ -240,13 +241,6 @@ class Expander:
         else:
             raise refuse(place, f"Expected a list or a mapping: '{directive.expression}'.")
 
-    def _gives_list(self, node: MappingNode) -> bool:
-        return any(
-            isinstance(body, SequenceNode)
-            or (isinstance(body, MappingNode) and only_directives(body) and self._gives_list(body))
-            for _, body in node.entries
-        )
-
     def _scalar_branch(self, node: MappingNode, scope: Scope) -> Node | None:
         """Return the text that a chain of conditions chooses; None if its branches are mappings."""
         bodies = [body for _, body in node.entries]
@@ -272,6 +266,14 @@ class Expander:
         self._size += size
         if self._size > MAX_SIZE:
             raise refuse(place, "Maximum object size exceeded: the expanded pipeline is larger than 10 MB.")
+
+
+def _gives_list(node: MappingNode) -> bool:
+    return any(
+        isinstance(body, SequenceNode)
+        or (isinstance(body, MappingNode) and only_directives(body) and _gives_list(body))
+        for _, body in node.entries
+    )
 
 
 def _size(node: Node) -> int:
@@ -317,7 +319,3 @@ def _check(text: str, place: Position, loops: frozenset[str]) -> None:
         parse(text, {"parameters", "variables", *loops}, FUNCTIONS)
     except ExpressionError as error:
         raise refuse(place, f"{error}") from error
-
-
-def _kind(value: Value) -> str:
-    return "Object" if isinstance(value, Mapping) else "Array"

@@ -1,12 +1,24 @@
-"""The entries of a mapping, read by their names; what nobody reads is refused by name."""
+"""The entries of a mapping, read by their names; a key that nothing reads is refused."""
 
 from __future__ import annotations
 
-from hol_wizard.practice.pipelines.compile.nodes import MappingNode, Node, ScalarNode, SequenceNode, kind_of, refuse
+import re
+
+from hol_wizard.practice.pipelines.compile.nodes import (
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    filled,
+    kind_of,
+    refuse,
+)
 from hol_wizard.practice.pipelines.expressions import ExpressionError
 from hol_wizard.practice.pipelines.expressions.places import RUNTIME_VALUE, Place, runtime_expression
 from hol_wizard.practice.pipelines.plan import Position
 
+NAME = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
+"""Of a stage, a job, a step, or a leg of a matrix."""
 _TRUE = ("true", "yes", "on", "y")
 _FALSE = ("false", "no", "off", "n")
 
@@ -48,8 +60,8 @@ class Fields:
 
     def mapping(self, name: str) -> MappingNode | None:
         """Return a mapping, or None."""
-        node = self.node(name)
-        if node is None or (isinstance(node, ScalarNode) and not node.text.strip()):
+        node = filled(self.node(name))
+        if node is None:
             return None
         if not isinstance(node, MappingNode):
             raise refuse(node.place, f"Expected a mapping for '{name}', not {kind_of(node)}.")
@@ -57,8 +69,8 @@ class Fields:
 
     def items(self, name: str) -> tuple[Node, ...]:
         """Return the elements of a list."""
-        node = self.node(name)
-        if node is None or (isinstance(node, ScalarNode) and not node.text.strip()):
+        node = filled(self.node(name))
+        if node is None:
             return ()
         if not isinstance(node, SequenceNode):
             raise refuse(node.place, f"Expected a list for '{name}', not {kind_of(node)}.")
@@ -69,13 +81,29 @@ class Fields:
         node = self.node(name)
         return default if node is None else scalar_text(node, name)
 
+    def name(self, key: str, what: str, default: str) -> str:
+        """Return the name of a stage or a job.
+
+        Args:
+            key: The key that has it.
+            what: What it is the name of, for messages.
+            default: The name if there is none.
+        """
+        name = self.text(key).strip() or default
+        if not NAME.match(name):
+            raise refuse(
+                self.place(key),
+                f"The {what} name '{name}' is not valid: only letters, digits and underscores, and no digit first.",
+            )
+        return name
+
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a text or a list of texts."""
-        node = self.node(name)
+        node = filled(self.node(name))
         if node is None:
             return ()
         if isinstance(node, ScalarNode):
-            return (node.text,) if node.text.strip() else ()
+            return (node.text,)
         if isinstance(node, MappingNode):
             raise refuse(node.place, f"Expected a text or a list for '{name}', not a mapping.")
         return tuple(scalar_text(each, name) for each in node.items)
@@ -130,7 +158,7 @@ class Fields:
             raise refuse(self.key_place(name), f"The practice agent does not know '{name}': {why}")
 
     def end(self) -> None:
-        """Refuse the first key that nobody has read."""
+        """Refuse the first key that nothing has read."""
         for name, (key, _) in self._entries.items():
             if name not in self._read:
                 raise refuse(key.place, f"Unexpected value '{key.text}'.")

@@ -11,7 +11,6 @@ from typing import Any
 
 import yaml
 
-from hol_wizard.practice.pipelines import tasks
 from hol_wizard.practice.pipelines.compile.steps import CHECKOUT, DOWNLOAD
 from hol_wizard.practice.pipelines.plan import (
     Filter,
@@ -30,8 +29,6 @@ from hol_wizard.practice.pipelines.plan import (
 )
 
 _SELECTORS = {CHECKOUT: ("checkout", "repository"), DOWNLOAD: ("download", "alias")}
-
-
 _FASTEST = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -193,7 +190,6 @@ def _pool(pool: Pool) -> Any:
 
 
 def _step(step: Step) -> dict[str, Any]:
-    task = tasks.find(step.task)
     if step.task in _SELECTORS:
         kind, selector = _SELECTORS[step.task]
         document: dict[str, Any] = {kind: step.inputs[selector]}
@@ -201,10 +197,9 @@ def _step(step: Step) -> dict[str, Any]:
         inputs: Mapping[str, str] = {}
     else:
         document, inputs = {"task": step.task}, step.inputs
-    default = task.name if task is not None else step.task_name
     return document | _some(
         name=step.name,
-        displayName=None if step.display_name == default else step.display_name,
+        displayName=None if step.display_name == step.task_name else step.display_name,
         condition=step.condition,
         continueOnError=step.continue_on_error or None,
         enabled=None if step.enabled else False,

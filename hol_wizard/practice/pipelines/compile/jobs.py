@@ -6,12 +6,11 @@ https://learn.microsoft.com/azure/devops/pipelines/process/deployment-jobs.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from hol_wizard.practice.pipelines import tasks
-from hol_wizard.practice.pipelines.compile.fields import Fields, check_runtime, scalar_text
-from hol_wizard.practice.pipelines.compile.nodes import MappingNode, Node, ScalarNode, refuse
+from hol_wizard.practice.pipelines.compile.fields import NAME, Fields, check_runtime, scalar_text
+from hol_wizard.practice.pipelines.compile.nodes import MappingNode, Node, ScalarNode, filled, refuse
 from hol_wizard.practice.pipelines.compile.pools import DEFAULT_IMAGE, pool
 from hol_wizard.practice.pipelines.compile.problems import Findings
 from hol_wizard.practice.pipelines.compile.steps import step
@@ -29,7 +28,6 @@ from hol_wizard.practice.pipelines.plan import (
     Strategy,
 )
 
-NAME = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
 _HOOKS = ("preDeploy", "deploy", "routeTraffic", "postRouteTraffic")
 _CLEAN = ("outputs", "resources", "all")
 
@@ -58,12 +56,7 @@ class JobMaker:
             key = node.entries[0][0] if isinstance(node, MappingNode) and node.entries else node
             text = key.text if isinstance(key, ScalarNode) else ""
             raise refuse(key.place, f"Unexpected value '{text}'. A job begins with 'job', 'deployment' or 'template'.")
-        name = fields.text(kind).strip() or f"Job{number}"
-        if not NAME.match(name):
-            raise refuse(
-                fields.place(kind),
-                f"The job name '{name}' is not valid: only letters, digits and underscores, and no digit first.",
-            )
+        name = fields.name(kind, "job", f"Job{number}")
         return self._job(fields, name, node.place, deployment=kind == "deployment")
 
     def root(self, fields: Fields, place: Position) -> Job:
@@ -82,15 +75,16 @@ class JobMaker:
             own = Pool(vm_image=DEFAULT_IMAGE)
             self.findings.note(place, f"Without 'pool', the job '{name}' runs on '{DEFAULT_IMAGE}'.")
         kind = JobKind.DEPLOYMENT if deployment else JobKind.SERVER if own.server else JobKind.AGENT
+        steps: tuple[Step, ...] = ()
         hooks: tuple[Hook, ...] = ()
         strategy = None
         if deployment:
             hooks = self._hooks(fields, name)
+            if own.server:
+                raise refuse(own.place or place, f"The deployment job '{name}' needs a pool with an agent.")
         else:
             strategy = _strategy(fields.mapping("strategy"))
-        steps = self.steps(fields, server=own.server) if not deployment else ()
-        if deployment and own.server:
-            raise refuse(own.place or place, f"The deployment job '{name}' needs a pool with an agent.")
+            steps = self.steps(fields, server=own.server)
         # Templates that are extended read it; it has no effect itself.
         fields.node("templateContext")
         job = Job(
@@ -162,9 +156,9 @@ class JobMaker:
         return tuple(hooks)
 
     def _hook(self, parent: Fields, name: str, full: str) -> Hook:
-        node = parent.node(name)
+        node = filled(parent.node(name))
         place = parent.key_place(name)
-        if node is None or (isinstance(node, ScalarNode) and not node.text.strip()):
+        if node is None:
             return Hook(full, (), place)
         fields = Fields(node, f"'{name}'")
         own = pool(fields.node("pool"))
@@ -176,7 +170,7 @@ class JobMaker:
 
 
 def _environment(node: Node | None, place: Position, job: str) -> Environment:
-    if node is None or (isinstance(node, ScalarNode) and not node.text.strip()):
+    if (node := filled(node)) is None:
         raise refuse(place, f"The deployment job '{job}' needs an 'environment'.")
     if isinstance(node, ScalarNode):
         name, _, resource = node.text.strip().partition(".")
@@ -231,7 +225,7 @@ def _matrix(node: Node) -> dict[str, dict[str, str]] | str:
         raise refuse(node.place, "Expected a mapping for 'matrix', not a list.")
     legs: dict[str, dict[str, str]] = {}
     for key, leg in node.entries:
-        if not re.match(r"[A-Za-z_]\w*\Z", key.text, re.ASCII):
+        if not NAME.match(key.text):
             raise refuse(key.place, f"The name '{key.text}' of a matrix's leg is not valid.")
         if not isinstance(leg, MappingNode):
             raise refuse(leg.place, f"Expected a mapping of variables for the leg '{key.text}'.")

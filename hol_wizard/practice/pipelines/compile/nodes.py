@@ -24,7 +24,7 @@ class ScalarNode:
     expanded: bool = False
     """Whether nothing in it is an expression."""
     typed: bool | Decimal | None = None
-    """The value of a typed parameter that stands here; None for a text."""
+    """The value if it comes from a typed parameter; None for a text."""
 
     @property
     def value(self) -> Value:
@@ -110,17 +110,24 @@ def node_of(value: Value, place: Position) -> Node:
     return ScalarNode(to_text(value) or "", place, True, typed)
 
 
-def plain(value: Value) -> Any:
-    """Return a value of the expression language as JSON."""
-    if isinstance(value, Mapping):
-        return {key: plain(each) for key, each in value.items()}
-    if isinstance(value, bool) or value is None or isinstance(value, str):
-        return value
-    if isinstance(value, Sequence):
-        return [plain(each) for each in value]
-    if isinstance(value, Decimal):
-        return int(value) if value % 1 == 0 else float(value)
-    return to_text(value)
+def filled(node: Node | None) -> Node | None:
+    """Return a node, or None if it is missing or an empty text, as of a key without a value."""
+    return None if isinstance(node, ScalarNode) and not node.text.strip() else node
+
+
+def refuse_expressions(node: Node, message: str) -> None:
+    """Check that a tree has no expressions.
+
+    Raises:
+        PipelineError: It has one; at the place of the first, with this message.
+    """
+    if node.expanded:
+        return
+    if isinstance(node, ScalarNode):
+        raise refuse(node.place, message)
+    parts = node.items if isinstance(node, SequenceNode) else (part for entry in node.entries for part in entry)
+    for part in parts:
+        refuse_expressions(part, message)
 
 
 def refuse(place: Position, message: str) -> PipelineError:

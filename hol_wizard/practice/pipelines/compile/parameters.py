@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hol_wizard.practice.pipelines.compile.fields import Fields
-from hol_wizard.practice.pipelines.compile.nodes import MappingNode, Node, ScalarNode, SequenceNode, refuse
+from hol_wizard.practice.pipelines.compile.nodes import (
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    filled,
+    refuse,
+    refuse_expressions,
+)
 from hol_wizard.practice.pipelines.expressions import StrictMapping, Value
 from hol_wizard.practice.pipelines.expressions.values import number_of
 from hol_wizard.practice.pipelines.plan import Position
@@ -19,7 +27,8 @@ from hol_wizard.practice.pipelines.plan import Position
 _TEXTS = ("string", "environment", "filepath", "pool", "securefile", "serviceconnection")
 _MAPPINGS = ("step", "job", "deployment", "stage", "container")
 _LISTS = ("steplist", "joblist", "deploymentlist", "stagelist", "containerlist", "stringlist")
-TYPES = (*_TEXTS, "number", "boolean", "object", *_MAPPINGS, *_LISTS)
+_LITERALS = "A template expression is not allowed in this context: parameters have literals only."
+_TYPES = (*_TEXTS, "number", "boolean", "object", *_MAPPINGS, *_LISTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +119,12 @@ def declarations(node: Node | None) -> Declarations:
     Raises:
         PipelineError: A declaration is not valid.
     """
-    if node is None or (isinstance(node, ScalarNode) and not node.text.strip()):
+    if (node := filled(node)) is None:
         return Declarations()
     if isinstance(node, MappingNode):
-        untyped = [Parameter(key.text, "object", key.place, _literal(default)) for key, default in node.entries]
+        for _, default in node.entries:
+            refuse_expressions(default, _LITERALS)
+        untyped = (Parameter(key.text, "object", key.place, default) for key, default in node.entries)
         return Declarations(tuple(untyped))
     if isinstance(node, ScalarNode):
         raise refuse(node.place, "Expected a list of parameters.")
@@ -126,12 +137,13 @@ def declarations(node: Node | None) -> Declarations:
 
 
 def _parameter(node: Node) -> Parameter:
-    fields = Fields(_literal(node), "a parameter")
+    refuse_expressions(node, _LITERALS)
+    fields = Fields(node, "a parameter")
     name = fields.text("name")
     if not name:
         raise refuse(node.place, "A parameter needs a name.")
     kind = fields.text("type", "string")
-    if kind.lower() not in TYPES:
+    if kind.lower() not in _TYPES:
         raise refuse(fields.place("type"), f"The parameter '{name}' has the unknown type '{kind}'.")
     fields.text("displayName")
     allowed = fields.texts("values")
@@ -141,28 +153,3 @@ def _parameter(node: Node) -> Parameter:
     if default is not None:
         parameter.value(default)
     return parameter
-
-
-def _literal(node: Node) -> Node:
-    """Return a tree that has to have no expressions: defaults are literals."""
-    if not node.expanded:
-        place = _first_expression(node)
-        raise refuse(place, "A template expression is not allowed in this context: parameters have literals only.")
-    return node
-
-
-def _first_expression(node: Node) -> Position:
-    if isinstance(node, SequenceNode):
-        return next((_first_expression(each) for each in node.items if not each.expanded), node.place)
-    if isinstance(node, MappingNode):
-        for key, each in node.entries:
-            if not key.expanded:
-                return key.place
-            if not each.expanded:
-                return _first_expression(each)
-    return node.place
-
-
-def first_expression(node: Node) -> Position | None:
-    """Return the place of the first expression in a tree, or None."""
-    return None if node.expanded else _first_expression(node)

@@ -6,8 +6,8 @@ Source: https://learn.microsoft.com/azure/devops/pipelines/yaml-schema/resources
 from __future__ import annotations
 
 from hol_wizard.practice.pipelines.compile.fields import Fields
-from hol_wizard.practice.pipelines.compile.nodes import MappingNode, Node, ScalarNode, SequenceNode, refuse
-from hol_wizard.practice.pipelines.compile.triggers import push_trigger
+from hol_wizard.practice.pipelines.compile.nodes import Node, ScalarNode, SequenceNode, filled, refuse
+from hol_wizard.practice.pipelines.compile.triggers import filter_of, push_trigger
 from hol_wizard.practice.pipelines.plan import Filter, PipelineResource, PipelineTrigger, RepositoryResource
 
 _REFUSED = {
@@ -50,7 +50,7 @@ def pipelines(node: Node | None) -> tuple[PipelineResource, ...]:
 
 
 def _fields(node: Node | None) -> Fields | None:
-    if node is None or (isinstance(node, ScalarNode) and not node.text.strip()):
+    if (node := filled(node)) is None:
         return None
     if isinstance(node, SequenceNode):
         _check_old_form(node)
@@ -128,14 +128,7 @@ def _trigger(node: Node | None) -> PipelineTrigger | None:
     if not fields.flag("enabled", default=True):
         return None
     branches = fields.node("branches")
-    if isinstance(branches, MappingNode):
-        inner = Fields(branches, "'branches'")
-        filtered = Filter(inner.texts("include"), inner.texts("exclude"))
-        inner.end()
-    elif isinstance(branches, SequenceNode | ScalarNode):
-        filtered = Filter(fields.texts("branches"))
-    else:
-        filtered = Filter()
+    filtered = Filter(fields.texts("branches")) if isinstance(branches, ScalarNode) else filter_of(branches, "branches")
     found = PipelineTrigger(filtered, tags=fields.texts("tags"), stages=fields.texts("stages"))
     fields.end()
     return found

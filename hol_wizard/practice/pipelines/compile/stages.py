@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from hol_wizard.practice.pipelines.compile.context import Context
 from hol_wizard.practice.pipelines.compile.fields import Fields
-from hol_wizard.practice.pipelines.compile.jobs import NAME, JobMaker
+from hol_wizard.practice.pipelines.compile.jobs import JobMaker
 from hol_wizard.practice.pipelines.compile.nodes import MappingNode, Node, refuse
 from hol_wizard.practice.pipelines.compile.pools import pool
 from hol_wizard.practice.pipelines.compile.problems import Findings
@@ -28,7 +28,7 @@ from hol_wizard.practice.pipelines.plan import (
     VariableSource,
 )
 
-CONTENTS = ("stages", "jobs", "steps")
+_CONTENTS = ("stages", "jobs", "steps")
 _LOCKS = ("sequential", "runlatest")
 
 
@@ -49,7 +49,7 @@ class PlanMaker:
         fields = Fields(root, "the pipeline")
         for old in ("phases", "phase", "queue"):
             fields.refuse(old, "the old names of jobs and pools are not read.")
-        contents = [each for each in CONTENTS if fields.has(each)]
+        contents = [each for each in _CONTENTS if fields.has(each)]
         if not contents:
             raise refuse(root.place, "The pipeline has no 'stages', 'jobs', 'steps' or 'extends'.")
         if len(contents) > 1:
@@ -59,7 +59,7 @@ class PlanMaker:
         inherited: Pool | None = None
         with self.findings.gather():
             inherited = pool(fields.node("pool"))
-        stages = self._contents(fields, contents[0], inherited, root, plan.variables)
+        stages = self._contents(fields, contents[0], inherited, root)
         with self.findings.gather():
             fields.end()
         self._check_names(stages)
@@ -110,14 +110,7 @@ class PlanMaker:
             self.findings.note(fields.key_place("lockBehavior"), "'lockBehavior' has no effect in the practice cloud.")
         return text
 
-    def _contents(
-        self,
-        fields: Fields,
-        kind: str,
-        inherited: Pool | None,
-        root: MappingNode,
-        variables: Sequence[VariableSource],
-    ) -> tuple[Stage, ...]:
+    def _contents(self, fields: Fields, kind: str, inherited: Pool | None, root: MappingNode) -> tuple[Stage, ...]:
         maker = JobMaker(self.findings, inherited)
         stages: list[Stage] = []
         with self.findings.gather():
@@ -152,12 +145,7 @@ class PlanMaker:
         fields = Fields(node, "a stage")
         if not fields.has("stage"):
             raise refuse(node.place, "A stage begins with 'stage' or 'template'.")
-        name = fields.text("stage").strip() or f"Stage{number}"
-        if not NAME.match(name):
-            raise refuse(
-                fields.place("stage"),
-                f"The stage name '{name}' is not valid: only letters, digits and underscores, and no digit first.",
-            )
+        name = fields.name("stage", "stage", f"Stage{number}")
         if fields.text("trigger").strip().lower() not in ("", "automatic"):
             raise refuse(fields.key_place("trigger"), "The practice agent does not know stages with a manual trigger.")
         if fields.has("isSkippable"):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from hol_wizard.practice.pipelines import tasks
-from hol_wizard.practice.pipelines.compile.fields import Fields, scalar_text
+from hol_wizard.practice.pipelines.compile.fields import NAME, Fields, scalar_text
 from hol_wizard.practice.pipelines.compile.nodes import MappingNode, Node, refuse
 from hol_wizard.practice.pipelines.compile.problems import Findings
 from hol_wizard.practice.pipelines.compile.variables import has_macro
@@ -20,7 +20,6 @@ CHECKOUT = "Checkout@1"
 DOWNLOAD = "Download@1"
 MAX_RETRIES = 10
 """https://learn.microsoft.com/azure/devops/pipelines/process/tasks, "Number of retries if task failed"."""
-_REFERENCE = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
 _TASK = re.compile(r"\s*([^@\s]+)@(\d+)(?:\.\d+(?:\.\d+)?)?\s*\Z", re.ASCII)
 _TRUE = ("true", "recursive", "1", "yes", "on")
 
@@ -42,7 +41,7 @@ def step(node: Node, findings: Findings) -> Step:
         fields.refuse(name, "steps run on the agent itself.")
     task, inputs, title = _KINDS[kind](fields, findings)
     name = fields.text("name")
-    if name and not _REFERENCE.match(name):
+    if name and not NAME.match(name):
         raise refuse(fields.place("name"), f"'{name}' is not a valid name of a step.")
     retries = fields.number("retryCountOnTaskFailure")
     if retries > MAX_RETRIES:

@@ -1,4 +1,4 @@
-"""Templates put in their places: from a pipeline's file to one expanded tree.
+"""Templates are inserted: from a pipeline's file to one expanded tree.
 
 Sources: https://learn.microsoft.com/azure/devops/pipelines/process/templates and
 https://learn.microsoft.com/azure/devops/pipelines/process/template-expressions. A variable is seen by expressions after
@@ -12,7 +12,14 @@ from collections.abc import Iterator, Mapping
 from hol_wizard.practice.pipelines.compile.expansion import Expander, Scope
 from hol_wizard.practice.pipelines.compile.fields import Fields, scalar_text
 from hol_wizard.practice.pipelines.compile.files import FileTrees
-from hol_wizard.practice.pipelines.compile.nodes import MappingNode, Node, ScalarNode, SequenceNode, refuse
+from hol_wizard.practice.pipelines.compile.nodes import (
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    refuse,
+    refuse_expressions,
+)
 from hol_wizard.practice.pipelines.compile.parameters import declarations
 from hol_wizard.practice.pipelines.plan import Position
 
@@ -62,8 +69,11 @@ class TemplateWalker:
             name = key.text.lower()
             if name == "parameters":
                 continue
-            if name in _LITERAL or name == "resources":
-                yield key, _without_expressions(node, name) if name in _LITERAL else self._resources(node, inner)
+            if name in _LITERAL:
+                _check_literal(node, name)
+                yield key, node
+            elif name == "resources":
+                yield key, self._resources(node, inner)
             elif name == "extends":
                 for extended, value in self._extended(node, inner, level):
                     if extended.text.lower() == "variables" and has_variables is not None:
@@ -81,7 +91,7 @@ class TemplateWalker:
         if isinstance(node, MappingNode):
             for key, each in node.entries:
                 if key.text.lower() != "containers":
-                    _without_expressions(each, f"resources.{key.text}")
+                    _check_literal(each, f"resources.{key.text}")
         return self._expander.expand(node, scope)
 
     def _extended(self, node: Node, scope: Scope, level: int) -> Iterator[tuple[ScalarNode, Node]]:
@@ -193,15 +203,5 @@ def _content(tree: MappingNode, name: str, place: Position) -> Node:
     return found
 
 
-def _without_expressions(node: Node, name: str) -> Node:
-    if node.expanded:
-        return node
-    place = node.place
-    inner: Node = node
-    while not isinstance(inner, ScalarNode):
-        children = (
-            inner.items if isinstance(inner, SequenceNode) else [part for entry in inner.entries for part in entry]
-        )
-        inner = next(each for each in children if not each.expanded)
-        place = inner.place
-    raise refuse(place, f"A template expression is not allowed in '{name}'.")
+def _check_literal(node: Node, name: str) -> None:
+    refuse_expressions(node, f"A template expression is not allowed in '{name}'.")

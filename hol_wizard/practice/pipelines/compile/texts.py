@@ -30,7 +30,6 @@ class Directive:
     """The condition, or what `each` goes through."""
     variable: str = ""
     """Of `each`."""
-    place: Position | None = None
 
 
 def parts(text: str, place: Position) -> list[str | Expression]:
@@ -97,15 +96,15 @@ def _directive(text: str, place: Position) -> Directive | None:
     if name in ("else", "insert"):
         if rest:
             raise refuse(place, f"Unexpected text after the directive '{name}': '{rest}'.")
-        return Directive(name, place=place)
+        return Directive(name)
     if name == "each":
         each = _EACH.match(rest)
         if each is None:
             raise refuse(place, "The directive 'each' has the form 'each NAME in LIST'.")
-        return Directive(name, each[2], each[1], place)
+        return Directive(name, each[2], each[1])
     if not rest:
         raise refuse(place, f"The directive '{name}' needs a condition.")
-    return Directive(name, rest, place=place)
+    return Directive(name, rest)
 
 
 def _end_of_expression(text: str, begin: int, place: Position) -> int:

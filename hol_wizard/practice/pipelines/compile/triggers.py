@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from hol_wizard.practice.pipelines.compile.fields import Fields
-from hol_wizard.practice.pipelines.compile.nodes import Node, ScalarNode, SequenceNode, refuse
+from hol_wizard.practice.pipelines.compile.fields import Fields, scalar_text
+from hol_wizard.practice.pipelines.compile.nodes import Node, ScalarNode, SequenceNode, filled, refuse
 from hol_wizard.practice.pipelines.plan import Filter, PushTrigger, Schedule
 
 _CRON_FIELD = re.compile(r"[\w*/,\-]+\Z", re.ASCII)
@@ -29,14 +29,14 @@ def push_trigger(node: Node | None, what: str) -> PushTrigger:
             return PushTrigger()
         raise refuse(node.place, f"Expected 'none', a list or a mapping for '{what}', not '{node.text}'.")
     if isinstance(node, SequenceNode):
-        return PushTrigger(declared=True, branches=_filter(node, "branches"))
+        return PushTrigger(declared=True, branches=filter_of(node, "branches"))
     fields = Fields(node, f"'{what}'")
     trigger = PushTrigger(
         declared=True,
         batch=fields.flag("batch") if what == "trigger" else False,
-        branches=_filter(fields.node("branches"), "branches"),
-        paths=_filter(fields.node("paths"), "paths"),
-        tags=_filter(fields.node("tags"), "tags") if fields.has("tags") and what == "trigger" else None,
+        branches=filter_of(fields.node("branches"), "branches"),
+        paths=filter_of(fields.node("paths"), "paths"),
+        tags=filter_of(fields.node("tags"), "tags") if fields.has("tags") and what == "trigger" else None,
     )
     if what == "pr":
         fields.flag("autoCancel")
@@ -72,7 +72,7 @@ def _schedule(node: Node) -> Schedule:
         cron=cron,
         place=node.place,
         display_name=fields.text("displayName"),
-        branches=_filter(fields.node("branches"), "branches"),
+        branches=filter_of(fields.node("branches"), "branches"),
         always=fields.flag("always"),
         batch=fields.flag("batch"),
     )
@@ -80,19 +80,17 @@ def _schedule(node: Node) -> Schedule:
     return schedule
 
 
-def _filter(node: Node | None, what: str) -> Filter:
-    if node is None or (isinstance(node, ScalarNode) and not node.text.strip()):
+def filter_of(node: Node | None, what: str) -> Filter:
+    """Return a list of patterns, or `include` and `exclude`.
+
+    Raises:
+        PipelineError: It is not valid.
+    """
+    if (node := filled(node)) is None:
         return Filter()
     if isinstance(node, SequenceNode):
-        wrapped = tuple(_text(each, what) for each in node.items)
-        return Filter(wrapped)
+        return Filter(tuple(scalar_text(each, what) for each in node.items))
     fields = Fields(node, f"'{what}'")
     found = Filter(fields.texts("include"), fields.texts("exclude"))
     fields.end()
     return found
-
-
-def _text(node: Node, what: str) -> str:
-    if not isinstance(node, ScalarNode):
-        raise refuse(node.place, f"Expected a text in '{what}'.")
-    return node.text
