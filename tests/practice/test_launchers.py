@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hol_wizard.practice.launchers import Settings, az_command, docker_command, without_engine
+from hol_wizard.practice.launchers.without_engine.command_line import MARK
 
 NAMES = {"acr.azurecr.io": "127.0.0.1:5000", "labacr.azurecr.io": "127.0.0.1:50001"}
 
@@ -56,7 +57,40 @@ def test_what_does_not_exist_is_removed_only_by_force(
     for words, missing in ((["rm"], "container: one"), (["image", "rm"], "image: app")):
         name = missing.rpartition(" ")[2]
         assert [without_engine.run([*words, name], Settings()) for _ in range(2)] == [0, 1]
-        said = f"{without_engine.MARK} Error response from daemon: No such {missing}\n"
+        said = f"{MARK} Error response from daemon: No such {missing}\n"
         assert capsys.readouterr().err == said
         assert without_engine.run([*words, "--force", name], Settings()) == 0
         assert capsys.readouterr().err == said
+
+
+def test_a_name_without_a_tag_is_the_tag_latest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    (tmp_path / "dockerfile").write_text("FROM scratch\n", encoding="utf-8")
+
+    def ok(*words: str) -> str:
+        assert without_engine.run(words, Settings()) == 0
+        return capsys.readouterr().out
+
+    ok("build", "--tag", "app:1", "--label", "number=1", str(tmp_path))
+    ok("build", "--tag", "app:2", "--label", "number=2", str(tmp_path))
+    ok("tag", "app:1", "app")
+    assert ok("inspect", "--format", "{{json .RepoTags}}", "app:1") == '["app:1", "app:latest"]\n'
+    ok("tag", "app:2", "app:latest")
+    assert ok("inspect", "--format", "{{.Config.Labels.number}}", "app") == "2\n"
+
+
+@pytest.mark.parametrize("identity", ["sha256:", "sha256:..", "sha256:../../outside"])
+def test_only_an_id_names_an_image_without_a_name(
+    identity: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    (tmp_path / "dockerfile").write_text("FROM scratch\n", encoding="utf-8")
+    (tmp_path / "outside").mkdir()
+    assert without_engine.run(["build", "--iidfile", str(tmp_path / "id"), str(tmp_path)], Settings()) == 0
+    assert without_engine.run(["rmi", identity], Settings()) == 1
+    assert f"No such image: {identity}\n" in capsys.readouterr().err
+    assert (tmp_path / "outside").is_dir()
+    for code in (0, 1):
+        assert without_engine.run(["rmi", (tmp_path / "id").read_text(encoding="utf-8")], Settings()) == code

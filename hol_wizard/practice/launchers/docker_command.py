@@ -1,7 +1,7 @@
 """`docker` for the steps of a practice pipeline.
 
 With an engine, it is Docker's own command; only names of registries are replaced by their addresses here, in the
-arguments and back in the output. Without one, `without_engine` responds in its place.
+arguments and back in the output. Without one, `without_engine` carries out the command.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from hol_wizard.practice.launchers import Settings, without_engine
+from hol_wizard.practice.launchers import Settings
 
 _PROBE_SECONDS = 10.0
 
@@ -45,6 +45,9 @@ def run(words: Sequence[str], settings: Settings) -> int:
         environment.setdefault("DOCKER_HOST", settings.docker_host)
     here = [replaced(word, settings.registries) for word in words]
     if not has_engine(settings, environment):
+        # Half of this program's time to start, which a command with an engine does not need.
+        from hol_wizard.practice.launchers import without_engine
+
         return without_engine.run(here, settings)
     if here[:1] == ["build"] and sys.platform != "linux":
         _pull_bases(here, settings, environment)
