@@ -118,6 +118,12 @@ def test_without_an_engine_the_build_is_practiced_and_its_digest_is_in_the_regis
     assert (labels["practice.no-container-engine"], labels["model.name"]) == ("true", "worst_regression")
     coverage = (repository / "ml_temp/artifacts/test_results/coverage.xml").read_text()
     assert f"<source>{repository / 'Project_One'}" in coverage
+    # As the release does; the registry is found by its name here and by the name that people write.
+    for server, tag in ((registry.host, "qa"), ("labacr1.azurecr.io", "prod")):
+        image = ["--source", f"{server}/hol-inference@{digest}", "--image", f"hol-inference:{tag}", "--force"]
+        agent.ok("az", "acr", "import", "--name", "labacr1", *image)
+        shown = ["az", "acr", "repository", "show", "-n", "labacr1", "-t", f"hol-inference:{tag}"]
+        assert agent.ok(*shown, "--query", "digest", "-o", "tsv") == f"{digest}\n"
 
 
 def import_base(registry: Registry) -> None:

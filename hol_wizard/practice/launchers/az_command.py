@@ -253,13 +253,17 @@ def _set_cloud(options: Options) -> None:
 # Container registries
 
 
+def _registries(subscription: str) -> list[dict[str, Any]]:
+    """Return the registries that the caller can see, as the list of resources shows them."""
+    path, kind = f"/subscriptions/{subscription}/resources", {"$filter": f"resourceType eq '{_REGISTRY}'"}
+    found: list[dict[str, Any]] = _arm("GET", path, _RESOURCES, **kind).json["value"]
+    return found
+
+
 def _registry(name: str) -> dict[str, Any]:
     """Return a registry by its name or its login server, from all that the caller can see."""
     subscription = _signed_in()["subscription"]
-    listed = _arm(
-        "GET", f"/subscriptions/{subscription}/resources", _RESOURCES, **{"$filter": f"resourceType eq '{_REGISTRY}'"}
-    ).json["value"]
-    for each in listed:
+    for each in _registries(subscription):
         if each["name"].lower() == name.lower().removesuffix(".azurecr.io"):
             return dict(_arm("GET", each["id"], _REGISTRIES).json)
     raise AzError(
@@ -267,14 +271,15 @@ def _registry(name: str) -> dict[str, Any]:
     )
 
 
-def _flat(registry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a registry as the Azure CLI shows it: with the members of `properties`."""
-    shown = {name: value for name, value in registry.items() if name != "properties"}
-    return {**shown, **registry["properties"]}
+def _login_server(registry: Mapping[str, Any]) -> str:
+    return str(registry["properties"]["loginServer"])
 
 
 def _show(options: Options) -> None:
-    options.print(_flat(_registry(options.need("--name"))))
+    """Print a registry as the Azure CLI shows it: with the members of `properties`."""
+    registry = _registry(options.need("--name"))
+    properties = registry.pop("properties")
+    options.print({**registry, **properties})
 
 
 def _refresh_token(server: str) -> str:
@@ -291,7 +296,7 @@ def _refresh_token(server: str) -> str:
 
 
 def _login_registry(options: Options) -> None:
-    server = str(_flat(_registry(options.need("--name")))["loginServer"])
+    server = _login_server(_registry(options.need("--name")))
     docker = shutil.which("docker")
     if docker is None:
         raise AzError("You may want to use 'az acr login -n NAME --expose-token': Docker is not installed.")
@@ -302,7 +307,7 @@ def _login_registry(options: Options) -> None:
 
 
 def _show_image(options: Options) -> None:
-    server = str(_flat(_registry(options.need("--name")))["loginServer"])
+    server = _login_server(_registry(options.need("--name")))
     repository, tag, digest = _split(options.need("--image", "--repository"))
     form = {"grant_type": "refresh_token", "service": server, "refresh_token": _refresh_token(server)}
     form["scope"] = f"repository:{repository}:metadata_read"
@@ -349,12 +354,9 @@ def _import(options: Options) -> None:
 
 def _origin(server: str) -> dict[str, str]:
     """Return the source of an import by its login server: a registry that the caller can see, or an address."""
-    subscription = _signed_in()["subscription"]
-    query = {"$filter": f"resourceType eq '{_REGISTRY}'"}
-    for each in _arm("GET", f"/subscriptions/{subscription}/resources", _RESOURCES, **query).json["value"]:
-        if _flat(_arm("GET", each["id"], _REGISTRIES).json)["loginServer"] == server:
-            return {"resourceId": each["id"]}
-        if server == f"{each['name'].lower()}.azurecr.io":
+    for each in _registries(_signed_in()["subscription"]):
+        named = server == f"{each['name'].lower()}.azurecr.io"
+        if named or server == _login_server(_arm("GET", each["id"], _REGISTRIES).json):
             return {"resourceId": each["id"]}
     return {"registryUri": server}
 

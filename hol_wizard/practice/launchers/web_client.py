@@ -10,6 +10,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 _SECONDS = 60.0
@@ -63,16 +64,25 @@ def ask(
     if not address.startswith("https://"):
         raise UnreachableError(f"{address} is not an HTTPS address.")
     request = urllib.request.Request(address, data=content, headers=sent, method=method)  # noqa: S310 - HTTPS only
-    context = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or None)
-    # No proxy: these addresses are on this machine.
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context), _Failed()
-    )
     try:
-        with opener.open(request, timeout=_SECONDS) as response:
+        with _opener(os.environ.get("SSL_CERT_FILE") or None).open(request, timeout=_SECONDS) as response:
             return Answer(response.status, response.headers, response.read())
     except OSError as error:
         raise UnreachableError(f"{urllib.parse.urlsplit(address).netloc} does not respond: {error}") from error
+
+
+@cache
+def _opener(certificates: str | None) -> urllib.request.OpenerDirector:
+    """Return what sends requests, without a proxy: the addresses are on this machine.
+
+    It is kept, because reading a bundle of certificates takes longer than a request.
+
+    Args:
+        certificates: A file with those to trust; None: the system's.
+    """
+    context = ssl.create_default_context(cafile=certificates)
+    https = urllib.request.HTTPSHandler(context=context)
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), https, _Failed())
 
 
 class _Failed(urllib.request.HTTPErrorProcessor):
