@@ -183,13 +183,13 @@ def findings(path: str, lines: Sequence[Line]) -> list[Finding]:
         found |= {(number, words): None for _, words in _in_text(text, settings=suffix in _SETTINGS)}
     alone = frozenset(found)
     for block in _blocks(clean):
-        found |= {place: None for place in _across(block) if not _is_told(place, alone)}
+        found |= {place: None for place in _across(block) if not _is_reported(place, alone)}
     precise = {number for number, words in found if words not in _BY_NAME}
     return [Finding(path, *place) for place in sorted(found) if place[0] not in precise or place[1] not in _BY_NAME]
 
 
-def _is_told(place: tuple[int, str], alone: frozenset[tuple[int, str]]) -> bool:
-    """Return whether a line alone has told of a secret there; the joined text finds it again."""
+def _is_reported(place: tuple[int, str], alone: frozenset[tuple[int, str]]) -> bool:
+    """Return whether the secret there was already found in a single line; the joined text contains it again."""
     number, words = place
     return any(words == other and abs(number - line) <= 1 for line, other in alone)
 

@@ -252,7 +252,7 @@ def _explain_far(client: str, words: str, address: str, source: str) -> EngineRe
             remedy="Check DOCKER_TLS_VERIFY and DOCKER_CERT_PATH, the folder with the certificates.",
             finding=Finding.BAD_CONTEXT,
         )
-    # What ssh says stands at the end; what the network says, behind the last colon.
+    # The message of ssh is at the end; that of the network follows the last colon.
     said = words.strip().rpartition("stderr=")[2] if "stderr=" in words else words.strip().rpartition(": ")[2]
     reason = "does not respond." if "Cannot connect" in words else f"cannot be reached: {said.rstrip('.')}."
     back = "docker context use default" if "context" in source else f"unset {source}"

@@ -33,10 +33,8 @@ _WINDOW: Final = 0.1
 """Seconds for which output is collected before it is shown, and between checks for a stop."""
 _LINGER: Final = 1.0
 """Seconds for which output is still read after the program has ended: child processes can keep the pipe open."""
-_INTERRUPTED: Final = supervisor.INTERRUPTED
-_TERMINATED: Final = supervisor.TERMINATED
 _MOST: Final = 40
-"""Lines of one window that are shown. Nobody reads more, and the keys must stay quick; the log file has all of them."""
+"""Lines of one window that are shown: more cannot be read, and the keys must stay quick. The log file has all."""
 _LAST: Final = 300
 """Number of lines that are kept to explain a failure."""
 _LONGEST: Final = 2000
@@ -175,7 +173,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         words = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
         subprocess.run(words, env=variables.of_child(os.environ), capture_output=True, check=False)  # noqa: S603
     else:
-        for number, seconds in ((signal.SIGINT, _INTERRUPTED), (signal.SIGTERM, _TERMINATED)):
+        for number, seconds in ((signal.SIGINT, supervisor.INTERRUPTED), (signal.SIGTERM, supervisor.TERMINATED)):
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, number)
             with suppress(subprocess.TimeoutExpired):

@@ -1,8 +1,8 @@
 """A program of its own: runs another one, and ends it with its child processes as soon as the wizard is gone.
 
-The wizard holds the other end of its input. A wizard that is killed closes it, however that happens, and so nothing
-goes on that nobody sees and that the next start would begin a second time. Standard library only: it is started without
-the wizard's packages.
+The wizard holds the other end of its input, which closes when the wizard is killed, however that happens. So no program
+continues unseen, to be started a second time by the next wizard. Standard library only: it is started without the
+wizard's packages.
 
     python -I -S supervisor.py PROGRAM ARGUMENT…
 """

@@ -279,7 +279,7 @@ def judge(draft: Path, code: int) -> None:
     """Check that a run was complete. Earlier results stay if it was not.
 
     pytest's exit code and these files show that; its last line does not. pytest ends with 2 if a file with tests cannot
-    be imported, and if it was interrupted. In both cases it writes its results, but only in the first they are whole.
+    be imported, and if it was interrupted. It writes its results in both cases; only in the first are they complete.
 
     Args:
         draft: The folder with its results.

@@ -23,7 +23,7 @@ from hol_wizard.errors import (
     ServiceError,
     UnreachableError,
 )
-from hol_wizard.services.containers import build_output, following
+from hol_wizard.services.containers import build_output, following, supervisor
 from hol_wizard.services.containers import engine as engine_module
 from hol_wizard.services.containers.engine import Engine, Image
 from hol_wizard.services.containers.following import follow
@@ -107,7 +107,7 @@ def test_a_flood_of_lines_is_cut_on_the_screen_and_whole_in_the_log(
 def test_a_stop_ends_the_whole_group_and_says_how_to_begin_again(
     tmp_path: Path, watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "_INTERRUPTED", 0.3)
+    monkeypatch.setattr(supervisor, "INTERRUPTED", 0.3)
     script = tmp_path / "program.sh"
     # The child of the child ignores Ctrl-C, as a program in a container may.
     script.write_text("trap '' INT\nsh -c 'trap \"\" INT TERM; echo $$; sleep 60' &\nwait\n")
