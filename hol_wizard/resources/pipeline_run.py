@@ -16,6 +16,7 @@ from hol_wizard.resources import pipeline_file
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import branches, organization, seeded_repository
 from hol_wizard.resources.in_project import InProject
+from hol_wizard.resources.long_run import LongRun
 from hol_wizard.resources.pipeline import lab_pipeline
 from hol_wizard.resources.starter_project import BUILD
 from hol_wizard.services.devops.builds import Build, Record
@@ -70,7 +71,7 @@ _REMEDIES: Final = (
 
 
 @dataclass(frozen=True)
-class PipelineRun(InProject[tuple[Build, ...]]):
+class PipelineRun(LongRun[Build], InProject[tuple[Build, ...]]):
     """The runs of one commit, the newest first; the newest counts, whoever or whatever started it.
 
     A run carries no mark. What a merge, or somebody else, has started is adopted.
@@ -253,18 +254,18 @@ class PipelineRun(InProject[tuple[Build, ...]]):
 
     # Removing
 
-    def delete(self, found: tuple[Build, ...]) -> None:
-        """Cancel what goes on, and delete the runs; image and model stay."""
-        place = self.enter(ReadCache()).id
-        for each in found:
-            seen: Build | None = each
-            if not each.ended:
-                self.context.reporter.say(f"Canceling run {each.number} …")
-                self.client.cancel_build(place, each.id)
-            while seen is not None and not seen.ended:
-                self.context.reporter.wait(self.context.poll_interval)
-                seen = self.client.build(place, each.id)
-            self.client.delete_build(place, each.id)
+    def cancel(self, run: Build) -> None:
+        """Say that a run is canceled, and cancel it."""
+        self.context.reporter.say(f"Canceling run {run.number} …")
+        self.client.cancel_build(self.place, run.id)
+
+    def look(self, run: Build) -> Build | None:
+        """Return a run as it is now."""
+        return self.client.build(self.place, run.id)
+
+    def remove(self, run: Build) -> None:
+        """Delete a run; image and model stay."""
+        self.client.delete_build(self.place, run.id)
 
 
 def ordered(records: Sequence[Record]) -> list[Record]:

@@ -19,6 +19,7 @@ from hol_wizard.resources import cluster, notebooks
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.git_folder import DatabricksGitFolder, own_path
 from hol_wizard.resources.in_workspace import InWorkspace
+from hol_wizard.resources.long_run import LongRun
 from hol_wizard.resources.workspace import workspace_id
 from hol_wizard.services.databricks.git import GitFolder
 from hol_wizard.services.databricks.job_runs import JobRun
@@ -127,7 +128,7 @@ def _submitted(context: StepContext, reads: ReadCache) -> tuple[JobRun, ...]:
 
 @kind("training_run", uses=("databricks_workspace",), deadline=30, work_deadline=LONG_WORK_DEADLINE)
 @dataclass(frozen=True)
-class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
+class TrainingRun(LongRun[JobRun], InWorkspace[tuple[JobRun, ...]]):
     """The runs of the notebook at one commit that this wizard has submitted, the newest first; the newest counts.
 
     They are found by their name, which holds the lab's mark and the commit. What a person runs in the browser leaves no
@@ -282,22 +283,18 @@ class TrainingRun(InWorkspace[tuple[JobRun, ...]]):
 
     # Removing
 
-    def delete(self, found: tuple[JobRun, ...]) -> None:
-        """Cancel what goes on, and delete the runs; a model that one has registered stays."""
-        for each in found:
-            self._end(each)
-            self.here.delete_run(each.id)
-
-    def _end(self, run: JobRun) -> None:
-        """Cancel a run and wait until it has ended: before that it cannot be deleted."""
-        if run.ended:
-            return
+    def cancel(self, run: JobRun) -> None:
+        """Say that a run is canceled, and cancel it."""
         self.context.reporter.say(f"Canceling the run {run.name} …")
         self.here.cancel_run(run.id)
-        seen: JobRun | None = run
-        while seen is not None and not seen.ended:
-            self.context.reporter.wait(self.context.poll_interval)
-            seen = self.here.run(run.id)
+
+    def look(self, run: JobRun) -> JobRun | None:
+        """Return a run as it is now."""
+        return self.here.run(run.id)
+
+    def remove(self, run: JobRun) -> None:
+        """Delete a run; a model that it has registered stays."""
+        self.here.delete_run(run.id)
 
     # Texts
 

@@ -11,10 +11,9 @@ from typing import Any, Final
 
 from hol_wizard.engine import ownership
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change, Marked, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import CancelledByUserError, ConflictError, NotFoundError, ServiceError
+from hol_wizard.errors import ConflictError, NotFoundError, ServiceError
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import in_project, service_connection
@@ -285,11 +284,7 @@ def run_pipeline(context: StepContext) -> None:
     """
     run = replace(lab_run(context), told=set())
     try:
-        (newest, *_) = ownership.solve(run)
-    except CancelledByUserError:
-        if context.reporter.cancels:
-            _cancel(context, run)
-        raise
+        newest = run.follow()
     except ServiceError:
         run.tell_rest()
         raise
@@ -331,18 +326,8 @@ def cancel_run(context: StepContext) -> None:
     Raises:
         ConflictError: None goes on.
     """
-    if not _cancel(context, lab_run(context)):
+    if not lab_run(context).cancel_newest():
         raise ConflictError("No run goes on.", "To start one, <solve>.")
-
-
-def _cancel(context: StepContext, run: PipelineRun) -> bool:
-    """Cancel the newest run if it goes on, without waiting for its end; return whether it went on."""
-    found = run.find(ReadCache())
-    if found is None or found[0].ended:
-        return False
-    context.reporter.say(f"Canceling run {found[0].number} …")
-    run.client.cancel_build(run.place, found[0].id)
-    return True
 
 
 # The results

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from hol_wizard.engine import ownership
-from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change, Marked, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import AccessDeniedError, CancelledByUserError, ConflictError, NotFoundError
+from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError
 from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import machine_learning
 from hol_wizard.resources.context import StepContext
@@ -100,12 +99,7 @@ def run_notebook(context: StepContext) -> None:
         ServiceError: It failed, with what to do.
     """
     run = _to_solve(context)
-    try:
-        (newest, *_) = ownership.solve(run)
-    except CancelledByUserError:
-        if context.reporter.cancels:
-            _cancel(context, run)
-        raise
+    newest = run.follow()
     context.reporter.say(f"The run's page: {newest.page}")
     for line in _told(run.here.run_output(newest).value):
         context.reporter.say(line)
@@ -151,18 +145,8 @@ def cancel(context: StepContext) -> None:
     Raises:
         ConflictError: None goes on.
     """
-    if not _cancel(context, counting(context)):
+    if not counting(context).cancel_newest():
         raise ConflictError("No training goes on.", "To start one, <solve>.")
-
-
-def _cancel(context: StepContext, run: TrainingRun) -> bool:
-    """Cancel a run if it goes on, without waiting for its end; return whether it went on."""
-    found = run.find(ReadCache())
-    if found is None or found[0].ended:
-        return False
-    context.reporter.say(f"Canceling the run {found[0].name} …")
-    run.here.cancel_run(found[0].id)
-    return True
 
 
 # The model
