@@ -73,6 +73,11 @@ class Credential(Resource[Trust]):
             )
         return wanted
 
+    def changeable(self, found: Trust, *, ours: bool) -> bool:
+        """Return whether it is ours: another one of this name is somebody else's."""
+        del found
+        return ours
+
     def remedy(self, found: Trust) -> str:
         """Return what to copy, and where to."""
         del found
@@ -91,8 +96,9 @@ class IdentityCredential(Credential):
     """Resource ID of the managed identity."""
     name: str
     wanted: Trust | None
-    unmarked = "a federated credential of a managed identity carries no mark: it is the wizard's if its creation was "
-    unmarked += "accepted"
+    unmarked = (
+        "a federated credential of a managed identity carries no mark: it is the wizard's if its creation was accepted"
+    )
 
     @property
     def id(self) -> str:
@@ -131,11 +137,6 @@ class IdentityCredential(Credential):
         properties = {"issuer": wanted.issuer, "subject": wanted.subject, "audiences": [AUDIENCE]}
         self.context.services.arm.put(self.id, {"properties": properties})
         return self.name
-
-    def changeable(self, found: Trust, *, ours: bool) -> bool:
-        """Return whether it is ours: another one of this name is somebody else's."""
-        del found
-        return ours
 
     def change(self, found: Trust) -> None:
         """Send it again."""
@@ -195,11 +196,6 @@ class ApplicationCredential(Credential):
         wanted = self.required()
         trust = Trust(self.name, wanted.issuer, wanted.subject, (AUDIENCE,), description=self.context.mark)
         return self.context.services.graph.add_trust(self.object_id, trust)
-
-    def changeable(self, found: Trust, *, ours: bool) -> bool:
-        """Return whether it is ours."""
-        del found
-        return ours
 
     def change(self, found: Trust) -> None:
         """Replace it: the name can be used again at once."""

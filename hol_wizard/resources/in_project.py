@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from hol_wizard.engine import ownership
 from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.read_cache import ReadCache
+from hol_wizard.engine.registry import Marked
 from hol_wizard.engine.visibility import Unseen, Viewer
 from hol_wizard.errors import NotFoundError
 from hol_wizard.resources.context import StepContext
@@ -82,6 +85,16 @@ class InProject(Resource[T]):
         identity, who = context.ledger.maker(self.id).partition(" ")[::2]
         viewer = devops_viewer(context, here)
         return Unseen(self.kind, self.name, self.organization, self.id, who or identity, viewer.name)
+
+
+def marked(context: StepContext, make: Callable[[StepContext], InProject[T]]) -> Sequence[Marked]:
+    """Return what carries the mark; nothing if no organization is chosen.
+
+    Args:
+        context: The step's context.
+        make: Returns the resource of the lab's current project.
+    """
+    return ownership.marked(make(context)) if context.profile.choices.devops_organization else ()
 
 
 def noted(context: StepContext, kind: str) -> list[tuple[str, str, str]]:

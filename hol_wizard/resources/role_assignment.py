@@ -294,7 +294,7 @@ def given(context: StepContext, *, by: Sequence[str] = ()) -> list[RoleAssignmen
 
 def plan_removal(context: StepContext) -> tuple[Change, ...]:
     """Return what `take_back` would do; empty if nothing of ours is left."""
-    return tuple(change for each in given(context) for change in ownership.plan_undo(each))
+    return tuple(ownership.plan_undo_all(given(context)))
 
 
 def take_back(context: StepContext) -> None:

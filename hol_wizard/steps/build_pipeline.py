@@ -206,15 +206,9 @@ def _ours(context: StepContext) -> list[Resource[Any]]:
     return [*_given(context), *_made(context)]
 
 
-def _marked(context: StepContext) -> Sequence[Marked]:
-    if not context.profile.choices.devops_organization:
-        return ()
-    return ownership.marked(lab_pipeline(context))
-
-
 @undo(
-    plan=lambda context: [change for each in _ours(context) for change in ownership.plan_undo(each)],
-    marked=_marked,
+    plan=lambda context: ownership.plan_undo_all(_ours(context)),
+    marked=lambda context: in_project.marked(context, lab_pipeline),
 )
 def delete_pipeline(context: StepContext) -> None:
     """Withdraw the permissions, and delete the pipeline with its runs."""
@@ -310,7 +304,7 @@ def _marked_run(context: StepContext) -> Sequence[Marked]:
 
 
 @undo(
-    plan=lambda context: [change for each in _ran(context) for change in ownership.plan_undo(each)],
+    plan=lambda context: ownership.plan_undo_all(_ran(context)),
     marked=_marked_run,
     deadline=LONG_WORK_DEADLINE,
 )

@@ -227,7 +227,7 @@ def create_project(context: StepContext) -> None:
 
 
 @undo(
-    plan=lambda context: [change for each in made_projects(context) for change in ownership.plan_undo(each)],
+    plan=lambda context: ownership.plan_undo_all(made_projects(context)),
     marked=marked_projects,
 )
 def delete_project(context: StepContext) -> None:

@@ -103,7 +103,7 @@ def invite_users(context: StepContext) -> None:
         )
 
 
-@undo(plan=lambda context: [change for each in invited_users(context) for change in ownership.plan_undo(each)])
+@undo(plan=lambda context: ownership.plan_undo_all(invited_users(context)))
 def take_users_out(context: StepContext) -> None:
     """Remove the users from the organization whom this wizard invited."""
     ownership.undo_all(invited_users(context))

@@ -146,7 +146,7 @@ def _made(context: StepContext) -> Sequence[Resource[Any]]:
 
 
 @undo(
-    plan=lambda context: [change for each in _made(context) for change in ownership.plan_undo(each)],
+    plan=lambda context: ownership.plan_undo_all(_made(context)),
     marked=lambda context: ownership.marked(_clone(context, None)),
 )
 def remove(context: StepContext) -> None:

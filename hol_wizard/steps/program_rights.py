@@ -67,7 +67,7 @@ def give_access_to_the_files(context: StepContext) -> None:
 
 
 def _plan_access_removal(context: StepContext) -> Sequence[Change]:
-    entries = (change for each in access_entry.noted(context) for change in ownership.plan_undo(each))
+    entries = ownership.plan_undo_all(access_entry.noted(context))
     return [*entries, *role_assignment.plan_removal(context)]
 
 

@@ -179,7 +179,7 @@ def _marked(context: StepContext) -> Sequence[Marked]:
     return ownership.marked(_pull_request(context)) if is_seeded(context) else ()
 
 
-@undo(plan=lambda context: [change for each in _made(context) for change in ownership.plan_undo(each)], marked=_marked)
+@undo(plan=lambda context: ownership.plan_undo_all(_made(context)), marked=_marked)
 def abandon(context: StepContext) -> None:
     """Abandon the pull request if this wizard created it and it is still active; a merge is never reverted."""
     ownership.undo_all(_made(context))

@@ -317,7 +317,7 @@ def _made_policies(context: StepContext) -> list[BranchReviewPolicy]:
     return [BranchReviewPolicy.of_id(context, each) for each in noted]
 
 
-@undo(plan=lambda context: [change for each in _made_policies(context) for change in ownership.plan_undo(each)])
+@undo(plan=lambda context: ownership.plan_undo_all(_made_policies(context)))
 def remove_review_policy(context: StepContext) -> None:
     """Delete the policy that this wizard made."""
     ownership.undo_all(_made_policies(context))

@@ -187,7 +187,7 @@ def _folders(context: StepContext) -> Sequence[DatabricksGitFolder]:
     return [DatabricksGitFolder.of_id(context, each) for each in noted if each.lower().startswith(f"{here}/")]
 
 
-@undo(plan=lambda context: [change for each in _folders(context) for change in ownership.plan_undo(each)])
+@undo(plan=lambda context: ownership.plan_undo_all(_folders(context)))
 def remove_folder(context: StepContext) -> None:
     """Remove the Git folders that this step created, and verify that they are gone; the repository is not changed.
 

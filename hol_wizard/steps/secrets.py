@@ -79,7 +79,7 @@ def _given(context: StepContext) -> list[Resource[Any]]:
     return [*policies, *role_assignment.given(context, by=keys)]
 
 
-@undo(plan=lambda context: [change for each in _given(context) for change in ownership.plan_undo(each)])
+@undo(plan=lambda context: ownership.plan_undo_all(_given(context)))
 def take_back_your_access(context: StepContext) -> None:
     """Remove the access policy that this step created."""
     ownership.undo_all(_given(context))

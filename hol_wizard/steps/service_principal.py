@@ -82,7 +82,7 @@ def _plan(context: StepContext) -> Sequence[Change]:
 
 
 def _plan_removal(context: StepContext) -> Sequence[Change]:
-    return [change for part in _made(context) for change in ownership.plan_undo(part)]
+    return ownership.plan_undo_all(_made(context))
 
 
 def _marked(context: StepContext) -> Sequence[Marked]:

@@ -122,7 +122,7 @@ def _noted(context: StepContext) -> list[TrainingRun]:
 
 
 def _plan_removal(context: StepContext) -> Sequence[Change]:
-    return [change for each in _noted(context) for change in ownership.plan_undo(each)]
+    return ownership.plan_undo_all(_noted(context))
 
 
 def _marked(context: StepContext) -> Sequence[Marked]:

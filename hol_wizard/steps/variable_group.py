@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from hol_wizard.engine import ownership
@@ -49,15 +50,7 @@ def _together(results: Iterable[Result], passed: str) -> Result:
     seen = tuple(expectation for each in known for expectation in each.expectations)
     for each in known:
         if each.status is not Status.PASSED:
-            return Result(
-                each.status,
-                each.summary,
-                seen,
-                each.next_action,
-                each.detail,
-                look_again_after=each.look_again_after,
-                usually=each.usually,
-            )
+            return replace(each, expectations=seen)
     return Result(Status.PASSED, passed, seen)
 
 
@@ -130,7 +123,7 @@ def create_identity(context: StepContext) -> None:
 
 
 @undo(
-    plan=lambda context: [change for each in _made_identities(context) for change in ownership.plan_undo(each)],
+    plan=lambda context: ownership.plan_undo_all(_made_identities(context)),
     marked=_marked_identities,
 )
 def delete_identity(context: StepContext) -> None:
@@ -166,15 +159,9 @@ def _made_connections(context: StepContext) -> list[AzureConnection]:
     return [AzureConnection(context, organization, name, project) for organization, project, name in known]
 
 
-def _marked_connection(context: StepContext) -> Sequence[Marked]:
-    if not context.profile.choices.devops_organization:
-        return ()
-    return ownership.marked(service_connection.lab_connection(context))
-
-
 @undo(
-    plan=lambda context: [change for each in _made_connections(context) for change in ownership.plan_undo(each)],
-    marked=_marked_connection,
+    plan=lambda context: ownership.plan_undo_all(_made_connections(context)),
+    marked=lambda context: in_project.marked(context, service_connection.lab_connection),
 )
 def delete_connection(context: StepContext) -> None:
     """Delete the connection."""
@@ -219,9 +206,7 @@ def _marked_trust(context: StepContext) -> Sequence[Marked]:
 
 
 @undo(
-    plan=lambda context: [
-        change for each in federated_credential.noted(context) for change in ownership.plan_undo(each)
-    ],
+    plan=lambda context: ownership.plan_undo_all(federated_credential.noted(context)),
     marked=_marked_trust,
 )
 def distrust_connection(context: StepContext) -> None:
@@ -313,7 +298,7 @@ def _marked_roles(context: StepContext) -> Sequence[Marked]:
 
 
 @undo(
-    plan=lambda context: [change for each in _given(context) for change in ownership.plan_undo(each)],
+    plan=lambda context: ownership.plan_undo_all(_given(context)),
     marked=_marked_roles,
 )
 def take_back_the_roles(context: StepContext) -> None:
@@ -322,6 +307,10 @@ def take_back_the_roles(context: StepContext) -> None:
 
 
 # The variable group
+
+
+def _group(context: StepContext) -> VaultGroup:
+    return variable_group.lab_group(context, OFFERED)
 
 
 def _readable(context: StepContext) -> list[Expectation]:
@@ -347,7 +336,7 @@ def _readable(context: StepContext) -> list[Expectation]:
 @check(deadline=30)
 def key_vault_is_linked(context: StepContext) -> Result:
     """Check whether the group offers exactly the right secrets, and whether the connection may really read them."""
-    group = variable_group.lab_group(context, OFFERED)
+    group = _group(context)
     result = ownership.check(group)
     if result.status is not Status.PASSED:
         return result
@@ -360,7 +349,7 @@ def key_vault_is_linked(context: StepContext) -> Result:
     )
 
 
-@solve(plan=lambda context: ownership.plan(variable_group.lab_group(context, OFFERED)))
+@solve(plan=lambda context: ownership.plan(_group(context)))
 def link_key_vault(context: StepContext) -> None:
     """Create the group with exactly the secrets that the pipeline's file uses, or adopt one that fits.
 
@@ -369,7 +358,7 @@ def link_key_vault(context: StepContext) -> None:
         ConflictError: There is one of this name that does not fit.
         NotFoundError: There is no connection.
     """
-    ownership.solve(variable_group.lab_group(context, OFFERED))
+    ownership.solve(_group(context))
 
 
 def _made_groups(context: StepContext) -> list[VaultGroup]:
@@ -377,15 +366,9 @@ def _made_groups(context: StepContext) -> list[VaultGroup]:
     return [VaultGroup(context, organization, name, vault, OFFERED, project) for organization, project, name in known]
 
 
-def _marked_group(context: StepContext) -> Sequence[Marked]:
-    if not context.profile.choices.devops_organization:
-        return ()
-    return ownership.marked(variable_group.lab_group(context, OFFERED))
-
-
 @undo(
-    plan=lambda context: [change for each in _made_groups(context) for change in ownership.plan_undo(each)],
-    marked=_marked_group,
+    plan=lambda context: ownership.plan_undo_all(_made_groups(context)),
+    marked=lambda context: in_project.marked(context, _group),
 )
 def unlink_key_vault(context: StepContext) -> None:
     """Delete the group; the vault stays as it is."""

@@ -153,7 +153,7 @@ def _with_dependants(context: StepContext) -> tuple[AzureResource, ...]:
 
 
 @undo(
-    plan=lambda context: [change for part in _with_dependants(context) for change in ownership.plan_undo(part)],
+    plan=lambda context: ownership.plan_undo_all(_with_dependants(context)),
     marked=lambda context: [each for part in _with_dependants(context) for each in ownership.marked(part)],
     deadline=LONG_WORK_DEADLINE,
 )

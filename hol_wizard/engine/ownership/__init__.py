@@ -19,7 +19,7 @@ from hol_wizard.engine.ownership.creation import solve
 from hol_wizard.engine.ownership.looks import look_again
 from hol_wizard.engine.ownership.marks import marked, unnamed
 from hol_wizard.engine.ownership.plans import check, plan
-from hol_wizard.engine.ownership.removal import plan_undo, undo, undo_all
+from hol_wizard.engine.ownership.removal import plan_undo, plan_undo_all, undo, undo_all
 from hol_wizard.engine.ownership.resource import Context, Pending, Resource, owns
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "owns",
     "plan",
     "plan_undo",
+    "plan_undo_all",
     "solve",
     "undo",
     "undo_all",

@@ -99,6 +99,15 @@ def undo(resource: Resource[T]) -> None:
     reporter.say(f"{label} is gone.")
 
 
+def plan_undo_all(resources: Iterable[Resource[Any]]) -> list[Change]:
+    """Return what `undo_all` would do.
+
+    Raises:
+        WizardError: As `plan_undo`.
+    """
+    return [change for each in resources for change in plan_undo(each)]
+
+
 def undo_all(resources: Iterable[Resource[Any]]) -> None:
     """Undo one resource after another; if one cannot be checked with this account, the others are still undone.
 
