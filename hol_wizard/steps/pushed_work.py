@@ -61,15 +61,7 @@ def _work(clone: Clone) -> Work:
     new = tuple(path for path in state.untracked if path.partition("/")[0] in roots)
     others = tuple(path for path in state.untracked if path not in new)
     large = tuple(path for path in (*state.changed, *new) if _size(clone.folder / path) > LARGE)
-    return Work(state, new, others, large, tuple(path for path in new if not _is_readable(clone, path)))
-
-
-def _is_readable(clone: Clone, path: str) -> bool:
-    try:
-        clone.content(path)
-    except OSError:
-        return False
-    return True
+    return Work(state, new, others, large, tuple(path for path in new if not clone.is_readable(path)))
 
 
 def _size(path: Path) -> int:

@@ -164,11 +164,18 @@ class Clone:
         self.folder = folder
         self.remote = remote
 
-    def _git(self, *words: str, far: bool = False) -> str:
-        """Run git in the folder; `far` if it contacts the repository, and may ask for the sign-in."""
+    def _git(self, *words: str, far: bool = False, nothing: bool = False) -> str:
+        """Run git in the folder, and return what it printed.
+
+        Args:
+            words: Command and arguments.
+            far: Whether it contacts the repository, and may ask for the sign-in.
+            nothing: Whether exit code 1 means that there is nothing to print.
+        """
         # File names unescaped.
         settings = (("core.quotePath", "false"), ("log.showSignature", "false"))
-        return self.remote.run(self.folder, words, far=far, settings=settings).decode("utf-8", "replace")
+        done = self.remote.run(self.folder, words, far=far, settings=settings, nothing=nothing)
+        return done.decode("utf-8", "replace")
 
     def _answer(self, *words: str) -> str:
         """Return git's answer to a question that it answers with exit code 1 if there is nothing; empty in that case.
@@ -177,9 +184,7 @@ class Clone:
             WizardError: git refuses to answer, which is not the answer that there is nothing: the folder belongs to
                 another user, or a file of settings is damaged.
         """
-        settings = (("core.quotePath", "false"), ("log.showSignature", "false"))
-        found = self.remote.run(self.folder, words, far=False, settings=settings, nothing=True)
-        return found.decode("utf-8", "replace")
+        return self._git(*words, nothing=True)
 
     @property
     def is_there(self) -> bool:
@@ -488,6 +493,19 @@ class Clone:
         """
         file = self.folder / path
         return os.fsencode(file.readlink()) if file.is_symlink() else file.read_bytes()
+
+    def is_readable(self, path: str) -> bool:
+        """Return whether `content` can be read, without reading all of it: a file can be large."""
+        file = self.folder / path
+        try:
+            if file.is_symlink():
+                file.readlink()
+            else:
+                with file.open("rb") as opened:
+                    opened.read(1)
+        except OSError:
+            return False
+        return True
 
     def messages(self, start: str) -> tuple[str, ...]:
         """Return the first lines of the messages of the commits since another one, the newest first."""
