@@ -44,7 +44,7 @@ class Task:
     title: str
     """Its display name, or its name."""
     inputs: Mapping[str, str] = field(default_factory=dict)
-    """By name in small letters."""
+    """By name in lowercase."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Its own environment variables (`env`)."""
     condition: str = ""
@@ -53,7 +53,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class PipelineFile:
-    """What a build pipeline's file says."""
+    """The contents of a build pipeline's file."""
 
     tasks: tuple[Task, ...]
     trigger: Any
@@ -90,10 +90,10 @@ def _fits(branch: str, patterns: Sequence[Any]) -> bool:
 
 
 def read(text: str) -> PipelineFile:
-    """Return what a file says.
+    """Return the contents of a file.
 
     Raises:
-        UnreadableFileError: It is not YAML, or no pipeline.
+        UnreadableFileError: It is not YAML, or not a pipeline.
     """
     try:
         found = yaml.load(text, Loader=_Loader)  # noqa: S506 - it makes only texts, lists and mappings
@@ -103,7 +103,7 @@ def read(text: str) -> PipelineFile:
     except (yaml.YAMLError, RecursionError) as error:
         raise UnreadableFileError(f"it is not valid YAML: {error}") from error
     if not isinstance(found, dict):
-        raise UnreadableFileError("it has no keys at its top")
+        raise UnreadableFileError("it has no top-level keys")
     variables = found.get("variables")
     groups = [each.get("group") for each in variables if isinstance(each, dict)] if isinstance(variables, list) else []
     return PipelineFile(
@@ -169,7 +169,7 @@ def compare(found: PipelineFile, expected: PipelineFile) -> tuple[Expectation, .
             continue
         left.remove(match)
         places.append(match[0])
-        differences = [each for each in _differences(match[1], task)]
+        differences = list(_differences(match[1], task))
         seen.append(Expectation(task.title, task.name, "; ".join(differences) or task.name, not differences))
     if places != sorted(places):
         seen.append(Expectation("Order of the tasks", "as in the starter", "another one", met=False))

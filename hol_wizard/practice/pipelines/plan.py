@@ -1,7 +1,7 @@
 """The plan of a run: what a pipeline's YAML says after its templates are expanded, as plain data.
 
-Everything is frozen, compares by value, and goes to JSON and back (`as_document`, `plan_of`). Names are spelled as
-where they are declared; they compare case-insensitively.
+Everything is frozen, compares by value, and goes to JSON and back (`as_document`, `plan_of`). Names keep the spelling
+of their declaration, and compare case-insensitively.
 
 Three kinds of texts stay unresolved in a plan, because their values are not known before the run:
 

@@ -23,7 +23,7 @@ _SKIP = re.compile(
 
 
 def prevents_run(message: str) -> bool:
-    """Return whether a commit's message asks for no run."""
+    """Return whether a commit's message asks to skip the run."""
     return _SKIP.search(message) is not None
 
 
@@ -32,14 +32,14 @@ def takes_ref(trigger: PushTrigger, ref: str) -> bool:
     if not trigger.enabled:
         return False
     if ref.startswith(TAG):
-        return trigger.tags is not None and matches(trigger.tags, ref.removeprefix(TAG), TAG)
+        return trigger.tags is not None and _matches(trigger.tags, ref.removeprefix(TAG), TAG)
     # With tags only, no branch counts.
     only_tags = trigger.tags is not None and not (trigger.branches.include or trigger.branches.exclude)
-    return ref.startswith(BRANCH) and not only_tags and matches(trigger.branches, ref.removeprefix(BRANCH), BRANCH)
+    return ref.startswith(BRANCH) and not only_tags and _matches(trigger.branches, ref.removeprefix(BRANCH), BRANCH)
 
 
 def takes_changes(trigger: PushTrigger, ref: str, paths: Iterable[str]) -> bool:
-    """Return whether one of the changed files, by their paths from the root, counts; of a tag, no file decides.
+    """Return whether one of the changed files, by their paths from the root, counts; for a tag, files do not matter.
 
     A pattern without wildcards is a file, or a folder with its files.
     """
@@ -66,14 +66,14 @@ def starts_after(trigger: PipelineTrigger, branch: str, tags: Iterable[str] = ()
     has_tags = {each.lower() for each in tags}
     has_stages = {each.lower() for each in stages}
     return (
-        matches(trigger.branches, branch.removeprefix(BRANCH), BRANCH)
+        _matches(trigger.branches, branch.removeprefix(BRANCH), BRANCH)
         and all(each.lower() in has_tags for each in trigger.tags)
         and all(each.lower() in has_stages for each in trigger.stages)
     )
 
 
-def matches(patterns: Filter, name: str, prefix: str = "") -> bool:
-    """Return whether a filter takes a name: one include pattern, or none at all, and no exclude pattern."""
+def _matches(patterns: Filter, name: str, prefix: str = "") -> bool:
+    """Return whether a filter takes a name: an include pattern matches or there is none, and no exclude one does."""
     include = patterns.include or ("*",)
     return any(_pattern(each.removeprefix(prefix)).match(name) for each in include) and not any(
         _pattern(each.removeprefix(prefix)).match(name) for each in patterns.exclude

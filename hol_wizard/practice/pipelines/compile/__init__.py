@@ -31,7 +31,7 @@ def compile_pipeline(files: Files, path: str, context: Context | None = None) ->
     Args:
         files: The files of the commit.
         path: The pipeline's file, from the repository's root.
-        context: What the run brings along.
+        context: What the run provides.
 
     Raises:
         PipelineError: The pipeline is not valid, or has something that the practice agent does not know.

@@ -1,4 +1,4 @@
-"""What a pipeline's YAML is compiled with besides its own text."""
+"""What a pipeline is compiled with, in addition to its own file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Files(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a run brings along."""
+    """What a run provides."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
     """Predefined variables that are available in templates, such as `Build.SourceBranch` and `Build.Reason`.

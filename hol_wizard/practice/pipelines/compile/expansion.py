@@ -91,7 +91,7 @@ class Expander:
         return SequenceNode(items, node.place, True)
 
     def mapping(self, entries: Iterator[tuple[ScalarNode, Node]], place: Position) -> MappingNode:
-        """Return an expanded mapping, in which each key is once."""
+        """Return an expanded mapping, whose keys must be unique."""
         seen: dict[str, tuple[ScalarNode, Node]] = {}
         for key, each in entries:
             if key.text.lower() in seen:

@@ -1,7 +1,7 @@
 """A plan as YAML: what the preview operation answers as `finalYaml`.
 
-Every shorthand that is a task is written as one; stages and jobs have their names. Reading it gives the same plan, but
-for the places. Source: https://learn.microsoft.com/rest/api/azure/devops/pipelines/preview.
+Every shorthand that is a task is written as one; stages and jobs have their names. Compiling it gives the same plan,
+except for the places. Source: https://learn.microsoft.com/rest/api/azure/devops/pipelines/preview.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def final_yaml(plan: Plan) -> str:
 
 
 def _some(**entries: Any) -> dict[str, Any]:
-    """Return the entries that have something to say."""
+    """Return the entries that are not empty."""
     return {name: value for name, value in entries.items() if value not in (None, "", [], {})}
 
 

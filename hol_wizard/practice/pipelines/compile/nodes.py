@@ -1,6 +1,6 @@
 """The YAML as a tree whose nodes know their places, and are values of the expression language at the same time.
 
-So what a template receives as a parameter keeps the places where it was written.
+A value that a template receives as a parameter therefore keeps the place where it was written.
 """
 
 from __future__ import annotations
@@ -136,5 +136,5 @@ def refuse(place: Position, message: str) -> PipelineError:
 
 
 def kind_of(node: Node) -> str:
-    """Return what a node is, as messages have it."""
+    """Return what a node is, for messages."""
     return {ScalarNode: "a text", SequenceNode: "a list", MappingNode: "a mapping"}[type(node)]

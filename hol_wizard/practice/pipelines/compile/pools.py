@@ -37,7 +37,7 @@ def pool(node: Node | None) -> Pool | None:
     fields = Fields(node, "'pool'")
     name, image, demands = fields.text("name").strip(), fields.text("vmImage").strip(), fields.texts("demands")
     fields.end()
-    # A pool of one's own can have both, as real pipelines do; the image is then that pool's affair.
+    # A self-hosted pool can have both, as in real pipelines; the pool then decides what the image means.
     if (image and not name) or name.lower() == HOSTED.lower():
         return Pool(vm_image=image or DEFAULT_IMAGE, demands=demands, place=node.place)
     if not name:

@@ -1,4 +1,4 @@
-"""All problems of a pipeline, instead of the first one."""
+"""Collects all problems of a pipeline instead of stopping at the first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Findings:
 
     @contextmanager
     def gather(self) -> Iterator[None]:
-        """Keep the problems of the block, and go on after it."""
+        """Keep the problems of the block, and continue after it."""
         try:
             yield
         except PipelineError as error:
@@ -34,7 +34,7 @@ class Findings:
             self.notes.append(Note(place, message))
 
     def check(self) -> None:
-        """End here if there is a problem.
+        """Stop if there is a problem.
 
         Raises:
             PipelineError: There is one.

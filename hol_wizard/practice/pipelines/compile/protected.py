@@ -28,7 +28,7 @@ from hol_wizard.practice.pipelines.plan import (
 
 @dataclass(slots=True)
 class Uses:
-    """Looks through a stage."""
+    """Finds what a stage uses."""
 
     plan: Plan
     machine: str

@@ -179,7 +179,7 @@ class PlanMaker:
             self._check_graph("job", stage.jobs, "a stage")
 
     def _check_graph(self, what: str, parts: Sequence[Stage] | Sequence[Job], whole: str) -> None:
-        """Find doubled names, unknown dependencies, and circles."""
+        """Find duplicate names, unknown dependencies, and cycles."""
         seen: dict[str, Stage | Job] = {}
         for each in parts:
             if each.name.lower() in seen:
@@ -200,7 +200,9 @@ class PlanMaker:
                 del open_parts[name]
         if open_parts:
             first = seen[next(iter(open_parts))]
-            self.findings.problem(first.place, f"{what.capitalize()} {first.name} depends on itself, over others.")
+            self.findings.problem(
+                first.place, f"{what.capitalize()} {first.name} depends on itself, directly or through others."
+            )
 
     def _with_uses(self, stage: Stage, plan: Plan, stages: Mapping[str, str]) -> Stage:
         """Return a stage with what it uses, and with dependencies spelled as they are declared."""

@@ -1,8 +1,8 @@
 """Templates are inserted: from a pipeline's file to one expanded tree.
 
 Sources: https://learn.microsoft.com/azure/devops/pipelines/process/templates and
-https://learn.microsoft.com/azure/devops/pipelines/process/template-expressions. A variable is seen by expressions after
-the place where it is written: of the root everywhere, of a stage in the stage, of a job in the job.
+https://learn.microsoft.com/azure/devops/pipelines/process/template-expressions. Expressions see the variables
+that are written before them: those of the root everywhere, those of a stage or a job only inside it.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def _is_mapping_form(node: Node) -> bool:
 
 
 def _content(tree: MappingNode, name: str, place: Position) -> Node:
-    """Return the list that a template is for; it has nothing else but parameters."""
+    """Return the list that a template is for; besides parameters, it may have nothing else."""
     found: Node | None = None
     for key, each in tree.entries:
         if key.text.lower() == name:

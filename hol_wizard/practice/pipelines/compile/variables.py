@@ -1,4 +1,4 @@
-"""`variables` as plain data, and what of them is known before the run.
+"""`variables` as plain data, and the values that are known before the run.
 
 Source: https://learn.microsoft.com/azure/devops/pipelines/yaml-schema/variables.
 """
@@ -58,7 +58,7 @@ def is_reserved(name: str) -> bool:
 
 
 class KnownVariables:
-    """The variables whose values the YAML says, for names that are needed before the run."""
+    """The variables whose values are in the YAML, for names that are needed before the run."""
 
     def __init__(self, *sources: Iterable[VariableSource]) -> None:
         self._values: dict[str, str] = {}
@@ -67,13 +67,13 @@ class KnownVariables:
                 self._values[each.name.lower()] = each.value
 
     def with_values(self, values: Mapping[str, str]) -> KnownVariables:
-        """Return them with others in addition, such as those of a matrix's leg."""
+        """Return a copy with more variables, such as those of a leg of a matrix."""
         inner = KnownVariables()
         inner._values = self._values | {name.lower(): value for name, value in values.items()}
         return inner
 
     def resolve(self, text: str) -> str:
-        """Return a text with the macros replaced whose variables are known; the others stay."""
+        """Return a text with the macros of known variables replaced; the others stay."""
         for _ in range(_MAX_DEPTH):
             replaced = _MACRO.sub(lambda found: self._values.get(found[1].strip().lower(), found[0]), text)
             if replaced == text or len(replaced) > 10_000:

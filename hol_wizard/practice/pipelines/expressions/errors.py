@@ -1,4 +1,4 @@
-"""What can be wrong with an expression."""
+"""The errors of expressions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ class ExpressionError(Exception):
 
 
 class ExpressionSyntaxError(ExpressionError):
-    """An expression is not valid, whatever its values are."""
+    """An expression is not valid, regardless of its values."""
 
     def __init__(self, problem: str, text: str, offset: int) -> None:
         shown = text if len(text) <= 200 else text[:200] + "…"

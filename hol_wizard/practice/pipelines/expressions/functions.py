@@ -1,7 +1,8 @@
 """The functions that every place has.
 
 Source: https://learn.microsoft.com/azure/devops/pipelines/process/expressions ("Functions"). `substring` exists in the
-service, is in no document, and is therefore unknown here. `counter` and the status functions belong to certain places.
+service without documentation, and is therefore unknown here. `counter` and the status functions belong to certain
+places.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The words of an expression.
+"""The tokens of an expression.
 
 Source: the engine's `LexicalAnalyzer`, whose code actions/runner continues. There are no operators, no double quotes,
-and no parentheses but those of functions.
+and no parentheses except those of functions.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class TokenKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One word, with its place."""
+    """One token, with its place."""
 
     kind: TokenKind
     text: str
@@ -48,7 +48,7 @@ def tokens(text: str) -> Iterator[Token]:
     """Yield the tokens of an expression, the end as the last one.
 
     Raises:
-        ExpressionSyntaxError: Something is no token.
+        ExpressionSyntaxError: Something is not a token.
     """
     if len(text) > MAX_LENGTH:
         raise ExpressionSyntaxError(f"Exceeded max expression length {MAX_LENGTH}", text, 0)

@@ -1,4 +1,4 @@
-"""The values of the expression language, and how each kind is converted to each other.
+"""The values of the expression language, and how each kind is converted to the others.
 
 Source: https://learn.microsoft.com/azure/devops/pipelines/process/expressions ("Type casting"), and the engine's
 `EvaluationResult`, whose code actions/runner continues.
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"[+-]?(\d[\d,]*(\.\d*)?|\.\d+)\Z", re.ASCII)
 
 
 class StrictMapping(dict[str, Value]):
-    """A mapping that has to have what is asked for, such as the parameters of a template that declares them."""
+    """A mapping that must have each name that is looked up, such as the declared parameters of a template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Version:
 
 
 def version_of(text: str) -> Version | None:
-    """Return the version that a text says, or None."""
+    """Return the version in a text, or None if it is not one."""
     parts = text.strip().split(".")
     if not 2 <= len(parts) <= 4 or not all(part.isascii() and part.isdigit() and len(part) <= 10 for part in parts):
         return None
@@ -52,7 +52,7 @@ def version_of(text: str) -> Version | None:
 
 
 def number_of(text: str) -> Decimal | None:
-    """Return the number that a text says, or None; thousands separators are allowed, exponents are not."""
+    """Return the number in a text, or None if it is not one; thousands separators are allowed, exponents are not."""
     text = text.strip()
     if not _NUMBER.match(text) or len(text) > 60:
         return None
@@ -95,7 +95,7 @@ def items_of(value: Value) -> list[Value]:
 
 
 def kind(value: Value) -> str:
-    """Return the name of a value's kind, as messages have it."""
+    """Return the name of a value's kind, for messages."""
     match value:
         case None:
             return "Null"
@@ -144,7 +144,7 @@ def to_text(value: Value) -> str | None:
 
 
 def to_number(value: Value) -> Decimal | None:
-    """Return a value as a number, or None if it is none."""
+    """Return a value as a number, or None if it is not one."""
     match value:
         case None | "":
             return Decimal(0)
