@@ -1,27 +1,22 @@
-"""The runs of pipelines: queued, canceled, continued after a permission or an approval, and ended.
+"""The runs of pipelines: queued, canceled, and continued after a permission, an approval or the end of a job.
 
-A run is a document; its jobs are jobs of the kernel, one at a time, because an organization has one free parallel job.
-Waiting for a permission or an approval is a state of documents, so a restart of the practice cloud does not end it. If
-the practice cloud ends while a job runs, the job fails with an issue, as if its agent had been lost.
+A run is a document. Waiting for a permission or an approval is a state of documents, so a restart of the practice cloud
+does not end it. All functions here run in the transaction of their caller; what an agent works on is in `run_jobs`.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from hol_wizard.practice.kernel.jobs import Jobs, Kind, Work
 from hol_wizard.practice.kernel.register import Register
 from hol_wizard.practice.kernel.store import Document
-from hol_wizard.practice.kernel.timelines import Result, State
+from hol_wizard.practice.kernel.timelines import Result, Timelines
 from hol_wizard.practice.kernel.world import World
-from hol_wizard.practice.pipelines.agent.assignment import Surroundings
-from hol_wizard.practice.pipelines.agent.job import JobRun
 from hol_wizard.practice.pipelines.agent.variables import expanded
 from hol_wizard.practice.pipelines.host import Host, RunKey
 from hol_wizard.practice.pipelines.orchestrate import attempts, numbers, validation
 from hol_wizard.practice.pipelines.orchestrate.approvals import Approvals, Status
-from hol_wizard.practice.pipelines.orchestrate.assigning import assignment_of
 from hol_wizard.practice.pipelines.orchestrate.attempts import AttemptError
 from hol_wizard.practice.pipelines.orchestrate.checkpoints import Checkpoints
 from hol_wizard.practice.pipelines.orchestrate.contexts import variables
@@ -40,14 +35,8 @@ from hol_wizard.practice.pipelines.orchestrate.records import (
     run_result,
 )
 from hol_wizard.practice.pipelines.orchestrate.request import RunRequest
+from hol_wizard.practice.pipelines.orchestrate.run_jobs import RunJobs
 from hol_wizard.practice.pipelines.orchestrate.timeline import RunTimeline
-
-KIND = "pipeline job"
-LOST = (
-    "We stopped hearing from agent {agent}. Verify the agent machine is running and has a healthy network connection."
-    " Anything that terminates an agent process, starves it for CPU, or blocks its network access can cause this error."
-    " (The practice cloud ended while this job was running.)"
-)
 
 
 class Runs(Register):
@@ -58,21 +47,15 @@ class Runs(Register):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._world = world
-        self._jobs = world.part(Jobs)
         self._counters = world.part(Counters)
         self.approvals = world.part(Approvals)
-        self.timelines = self._jobs.timelines
-        self._timeline = RunTimeline(self.timelines, world.clock.now)
-        self._checkpoints = Checkpoints(self.timelines, self.approvals, world.clock.now)
+        self._timelines = world.part(Timelines)
+        self._timeline = RunTimeline(self._timelines, world.clock.now)
+        self._checkpoints = Checkpoints(self._timelines, self.approvals, world.clock.now)
         self._host: Host | None = None
-        self._secrets: dict[tuple[str, str], str] = {}
-        """Secret outputs, by the leg's record and the output's name: they are never stored. They are kept as long as
-        the run, because a stage of a run that has ended can run again."""
-        self.when_changed: list[Callable[[Document], None]] = []
-        """Called in the transaction in which a run has changed."""
         self.when_ended: list[Callable[[Document], None]] = []
         """Called in the transaction in which a run has ended."""
-        self._jobs.register(Kind(KIND, self._work, ended=self._job_ended))
+        self._jobs = RunJobs(world, self, self._timeline)
         world.operations.on_end(self.approvals.operation, lambda _, operation: self._approval_is_due(operation))
         world.on_replaced(self._find_again)
 
@@ -116,7 +99,7 @@ class Runs(Register):
                 self._timeline.end(run, stage["record"], Result.SKIPPED)
             self._finish(run, RunResult.FAILED)
             return run
-        self._go_on(run)
+        self.go_on(run)
         return run
 
     def cancel(self, key: RunKey, who: str = "") -> bool:
@@ -130,16 +113,7 @@ class Runs(Register):
         if run is None or run["state"] == RunState.COMPLETED or run["canceled"]:
             return False
         run.update(canceled=True, state=RunState.CANCELING, canceled_by=who)
-        for stage in run["stages"]:
-            if stage["state"] == Phase.WAITING:
-                self._checkpoints.close(run, stage, Status.CANCELED, Result.CANCELED)
-                complete(stage, Result.CANCELED)
-                self._timeline.end(run, stage["record"], Result.CANCELED)
-        self._save(run)
-        for leg in legs_of(run):
-            if leg["state"] == Phase.RUNNING:
-                self._jobs.cancel(leg["job"])
-        self._go_on_with(run["key"])
+        self._cancel(run, run["stages"])
         return True
 
     def retry_stage(self, key: RunKey, stage: str, *, all_jobs: bool = False) -> None:
@@ -149,11 +123,9 @@ class Runs(Register):
             KeyError: There is no such run, or no such stage.
             AttemptError: The stage has not ended, or nothing in it has failed.
         """
-        run = self.run(key)
-        if run is None:
-            raise KeyError(key)
-        attempts.begin(run, stage, request_of(run).plan, self.timelines, all_jobs=all_jobs)
-        self._go_on(run)
+        run = self._known(key)
+        attempts.begin(run, stage, request_of(run).plan, self._timelines, all_jobs=all_jobs)
+        self.go_on(run)
 
     def cancel_stage(self, key: RunKey, name: str) -> None:
         """Cancel a stage; the run goes on with the others.
@@ -162,22 +134,12 @@ class Runs(Register):
             KeyError: There is no such run, or no such stage.
             AttemptError: The stage has ended, or has not begun.
         """
-        run = self.run(key)
-        if run is None:
-            raise KeyError(key)
+        run = self._known(key)
         stage = named(run["stages"], name)
         if stage["state"] not in {Phase.WAITING, Phase.RUNNING}:
             raise AttemptError(f"The stage {stage['name']} is not in progress.")
-        if stage["state"] == Phase.WAITING:
-            self._checkpoints.close(run, stage, Status.CANCELED, Result.CANCELED)
-            complete(stage, Result.CANCELED)
-            self._timeline.end(run, stage["record"], Result.CANCELED)
         stage["canceled"] = True
-        self._save(run)
-        for leg in (leg for job in stage["jobs"] for leg in job["legs"]):
-            if leg["state"] == Phase.RUNNING:
-                self._jobs.cancel(leg["job"])
-        self._go_on_with(run["key"])
+        self._cancel(run, [stage])
 
     def advance(self, key: RunKey) -> None:
         """Go on with a run, after a permission or an approval was given."""
@@ -188,10 +150,8 @@ class Runs(Register):
     def advance_all(self, pipeline: int | None = None) -> None:
         """Go on with all runs that wait, after a permission was given to a pipeline, or to all."""
         for run in self.all():
-            if run["state"] != RunState.COMPLETED:
-                key = request_of(run).key
-                if pipeline in (None, key.pipeline):
-                    self._look_again(run)
+            if run["state"] != RunState.COMPLETED and pipeline in (None, int(run["request"]["pipeline"]["id"])):
+                self._look_again(run)
 
     def decide(self, approval: str, who: str, may_act_for: set[str], status: Status, comment: str) -> Document:
         """Record a decision about an approval, go on with its run, and return the approval.
@@ -224,31 +184,44 @@ class Runs(Register):
         run = self.run(key)
         if run is None:
             return
-        for leg in legs_of(run):
-            if leg["job"]:
-                self._jobs.remove(leg["job"])
-            for name in leg["outputs"]:
-                self._secrets.pop((leg["record"], name), None)
+        self._jobs.forget(legs_of(run))
         for approval in self.approvals.of_run(run["key"]):
             self.approvals.close(approval["id"], Status.CANCELED)
             self.approvals.remove(approval["id"])
         for timeline in (run["timeline"], *run.get("earlier_timelines", ())):
-            self.timelines.remove(timeline)
+            self._timelines.remove(timeline)
         self.remove(run["key"])
 
     # Progress
+
+    def _known(self, key: RunKey) -> Document:
+        run = self.run(key)
+        if run is None:
+            raise KeyError(key)
+        return run
+
+    def _cancel(self, run: Document, stages: Sequence[Document]) -> None:
+        """Close the checkpoints of stages of a run, cancel their jobs, and go on with the run."""
+        for stage in stages:
+            if stage["state"] == Phase.WAITING:
+                self._checkpoints.close(run, stage, Status.CANCELED, Result.CANCELED)
+                complete(stage, Result.CANCELED)
+                self._timeline.end(run, stage["record"], Result.CANCELED)
+        self.save(run)
+        # A job that is queued ends at once, which changes the run that was just saved.
+        self._jobs.cancel(leg for stage in stages for job in stage["jobs"] for leg in job["legs"])
+        self._go_on_with(run["key"])
 
     def _change(self, key: RunKey, change: Callable[[Document], None]) -> None:
         run = self.run(key)
         if run is not None:
             change(run)
-            self._save(run)
+            self.save(run)
 
-    def _save(self, run: Document) -> None:
+    def save(self, run: Document) -> None:
+        """Save a changed run."""
         run["changed"] = self._world.clock.now()
         self.keep(run)
-        for tell in self.when_changed:
-            tell(run)
 
     def _number(self, run: Document, request: RunRequest, now: float) -> str:
         pipeline, project = request.pipeline.id, request.project.id
@@ -277,132 +250,47 @@ class Runs(Register):
 
         return numbers.number(request.plan.number_format, now, value_of, taken)
 
-    def _tools(self) -> Tools:
-        return Tools(
+    def progress(self, run: Document) -> Progress:
+        """Return a run on its way."""
+        tools = Tools(
             self.host,
             self._timeline,
             self._checkpoints,
-            self._submit,
-            lambda record, name: self._secrets.get((record, name), ""),
+            self._jobs.submit,
+            self._jobs.secret,
             self._counters.function,
             self._world.clock.now,
         )
+        return Progress(run, request_of(run), tools)
 
-    def _go_on(self, run: Document) -> None:
+    def go_on(self, run: Document) -> None:
         """Advance a run as far as it gets, and end it after its last stage."""
-        Progress(run, request_of(run), self._tools()).go_on()
+        self.progress(run).go_on()
+        self._save_or_finish(run)
+
+    def _save_or_finish(self, run: Document) -> None:
         if all(each["state"] == Phase.COMPLETED for each in run["stages"]):
             self._finish(run, run_result(run))
         else:
-            self._save(run)
+            self.save(run)
 
     def _look_again(self, run: Document) -> None:
         """Advance a run, and save it only if that changes it: otherwise other transactions would be refused."""
         before = copy.deepcopy(run)
-        Progress(run, request_of(run), self._tools()).go_on()
+        self.progress(run).go_on()
         if run != before:
-            self._go_on(run)
+            self._save_or_finish(run)
 
     def _go_on_with(self, key: str) -> None:
         run = self.find(key)
         if run is not None and run["state"] != RunState.COMPLETED:
-            self._go_on(run)
+            self.go_on(run)
 
     def _finish(self, run: Document, result: RunResult) -> None:
         run.update(state=RunState.COMPLETED, result=result, finished=self._world.clock.now())
-        self._save(run)
+        self.save(run)
         for tell in self.when_ended:
             tell(run)
-
-    def _submit(self, run: Document, stage: Document, job: Document, leg: Document) -> None:
-        self._jobs.submit(
-            KIND,
-            f"pipelines/{run['key']}",
-            {"run": run["key"], "stage": stage["name"], "job": job["name"], "leg": leg["name"]},
-            identity=leg["job"],
-            timeline=run["timeline"],
-        )
-
-    # Jobs
-
-    async def _work(self, work: Work) -> Result:
-        """Run one job of a run."""
-        key: str = work.data["run"]
-        with self._world.store.transaction():
-            run = self.find(key)
-            if run is None:
-                return Result.CANCELED
-            stage, job, leg = _leg(run, work.data)
-            leg["started"] = self._world.clock.now()
-            if run["started"] is None:
-                run["started"] = self._world.clock.now()
-            if run["state"] == RunState.NOT_STARTED:
-                run["state"] = RunState.IN_PROGRESS
-            request = request_of(run)
-            progress = Progress(run, request, self._tools())
-            assignment = assignment_of(run, request, stage, job, leg, progress)
-            self._save(run)
-        surroundings = Surroundings(
-            self.host,
-            lambda: self._next_log(key),
-            lambda prefix, seed: self._counted(key, prefix, seed),
-            lambda number: self._in_transaction(lambda: self.rename(request.key, number)),
-            lambda tag: self._in_transaction(lambda: self.tag(request.key, tag)),
-        )
-        outcome = await JobRun(work, assignment, surroundings).run()
-        with self._world.store.transaction():
-            run = self.find(key)
-            if run is not None and not work.abandoned:
-                leg = _leg(run, work.data)[2]
-                for name, value in outcome.outputs.items():
-                    if value.secret:
-                        self._secrets[leg["record"], name] = value.value
-                    leg["outputs"][name] = {"secret": value.secret, "value": "" if value.secret else value.value}
-                self._save(run)
-        return outcome.result
-
-    def _in_transaction(self, change: Callable[[], None]) -> None:
-        with self._world.store.transaction():
-            change()
-
-    def _next_log(self, key: str) -> int:
-        with self._world.store.transaction():
-            run = self.find(key)
-            if run is None:
-                return 0
-            run["logs"] += 1
-            self.keep(run)
-            return int(run["logs"])
-
-    def _counted(self, key: str, prefix: str, seed: int) -> int:
-        with self._world.store.transaction():
-            run = self.find(key)
-            if run is None:
-                return seed
-            value = self._counters.count(run, prefix, seed)
-            self.keep(run)
-            return value
-
-    def _job_ended(self, job: Document) -> None:
-        """Go on with a run, in the transaction in which one of its jobs has ended."""
-        run = self.find(job["data"]["run"])
-        if run is None:
-            return
-        leg = _leg(run, job["data"])[2]
-        if leg["job"] != job["id"] or leg["state"] == Phase.COMPLETED:
-            return
-        result, messages = Result(job["result"]), []
-        if result is Result.INTERRUPTED:
-            result, messages = Result.FAILED, [LOST.format(agent="Practice agent")]
-            run["issues"] = [*run["issues"], *messages]
-        elif result is Result.TIMED_OUT:
-            result = Result.CANCELED
-        elif result is Result.FAILED and job["cause"]:
-            messages = [f"The practice agent has a defect: {job['cause'].partition(':')[0]}; see server.log."]
-        if messages or self.timelines.record(run["timeline"], leg["record"])["result"] != result:
-            self._timeline.end(run, leg["record"], result, messages)
-        complete(leg, result)
-        self._go_on(run)
 
     # Time and restart
 
@@ -418,16 +306,5 @@ class Runs(Register):
             for run in self.all():
                 if run["state"] == RunState.COMPLETED:
                     continue
-                for leg in legs_of(run):
-                    job = self._jobs.find(leg["job"]) if leg["job"] else None
-                    if leg["state"] == Phase.RUNNING and (job is None or job["state"] == State.COMPLETED):
-                        complete(leg, Result.FAILED)
-                        self._timeline.end(run, leg["record"], Result.FAILED, [LOST.format(agent="Practice agent")])
-                self._go_on(run)
-
-
-def _leg(run: Document, data: Document) -> tuple[Document, Document, Document]:
-    """Return the stage, the job and the leg that a job of the kernel works on."""
-    stage = named(run["stages"], data["stage"])
-    job = named(stage["jobs"], data["job"])
-    return stage, job, named(job["legs"], data["leg"])
+                self._jobs.end_lost(run)
+                self.go_on(run)
