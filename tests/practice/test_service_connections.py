@@ -13,6 +13,7 @@ import requests
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.arm.inventory import Resources
+from hol_wizard.practice.devops.members import member_id
 from hol_wizard.practice.devops.organizations import PRACTICE
 from hol_wizard.practice.devops.pipeline_permissions import PipelinePermissions
 from hol_wizard.practice.devops.projects import Projects
@@ -78,6 +79,7 @@ def project(practice_cloud: PracticeCloud) -> Project:
 
 def test_a_connection_tells_issuer_and_subject_and_is_ready_soon(project: Project) -> None:
     made = project.make()
+    assert made["createdBy"]["id"] == member_id(PRACTICE.name, seed.ATTENDEE.id)
     parameters = made["authorization"]["parameters"]
     assert parameters["workloadIdentityFederationIssuer"] == f"https://login.microsoftonline.com/{seed.TENANT}/v2.0"
     assert parameters["workloadIdentityFederationSubject"].endswith(f"/sc/{PRACTICE.id}/{made['id']}")
@@ -195,6 +197,7 @@ def test_permissions_are_given_to_one_or_to_all_pipelines(practice_cloud: Practi
     ask("PATCH", one, {"pipelines": [{"id": 7, "authorized": True}, {"id": 8, "authorized": True}]})
     left = ask("PATCH", one, {"pipelines": [{"id": 8, "authorized": False}]}).json()
     assert [each["id"] for each in left["pipelines"]] == [7]
+    assert left["pipelines"][0]["authorizedBy"]["id"] == member_id(PRACTICE.name, seed.ATTENDEE.id)
     group = project.ask("POST", "/distributedtask/variablegroups", project.group(connection)).json()["id"]
     several = [
         {"resource": {"type": "endpoint", "id": connection}, "allPipelines": {"authorized": True}},

@@ -5,9 +5,8 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import Any
 
-from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, errors, paging
-from hol_wizard.practice.devops.members import member_id
+from hol_wizard.practice.devops.members import identity_ref
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.kernel.clock import short_timestamp
@@ -187,13 +186,8 @@ class BranchPolicies:
         """Return a policy as the service shows it."""
         base = f"{request.base}/{policy['organization']}/{policy['project']}/_apis/policy"
         kind, body = policy["body"]["type"], policy["body"]
-        creator = self._world.principal(policy["creator"]) or seed.ORGANIZER
         return {
-            "createdBy": {
-                "displayName": creator.display_name,
-                "id": member_id(policy["organization"], creator.id),
-                "uniqueName": creator.client,
-            },
+            "createdBy": identity_ref(self._world, policy["organization"], policy["creator"]),
             "createdDate": short_timestamp(policy["created"]),
             "isEnabled": bool(body.get("isEnabled")),
             "isBlocking": bool(body.get("isBlocking")),

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, errors
-from hol_wizard.practice.devops.organizations import Organization
+from hol_wizard.practice.devops.members import identity_ref
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.kernel.clock import timestamp
 from hol_wizard.practice.kernel.register import Register
@@ -105,12 +105,14 @@ class PipelinePermissions(Register):
                 found["pipelines"].pop(str(identity), None)
         self._save(found)
 
-    def shown(self, project: str, kind: str, resource: str) -> JsonObject:
+    def shown(self, organization: str, project: str, kind: str, resource: str) -> JsonObject:
         """Return the permissions of a resource (ResourcePipelinePermissions)."""
         found, name = self._of(project, kind, resource), self.name_of(project, kind, resource)
         described = {"type": kind, "id": resource, **({"name": name} if name else {})}
-        pipelines = [{"id": int(each), **self._shown(given)} for each, given in found["pipelines"].items()]
-        everybody = {"allPipelines": self._shown(found["all"])} if found["all"] else {}
+        pipelines = [
+            {"id": int(each), **self._shown(organization, given)} for each, given in found["pipelines"].items()
+        ]
+        everybody = {"allPipelines": self._shown(organization, found["all"])} if found["all"] else {}
         return {"resource": described, **everybody, "pipelines": pipelines}
 
     def _of(self, project: str, kind: str, resource: str) -> Document:
@@ -120,9 +122,8 @@ class PipelinePermissions(Register):
     def _given(self, who: seed.Principal) -> Document:
         return {"by": who.id, "on": self._world.clock.now()}
 
-    def _shown(self, given: Document) -> JsonObject:
-        who = self._world.principal(given["by"]) or seed.ORGANIZER
-        by = {"displayName": who.display_name, "id": who.id, "uniqueName": who.client}
+    def _shown(self, organization: str, given: Document) -> JsonObject:
+        by = identity_ref(self._world, organization, given["by"])
         return {"authorized": True, "authorizedBy": by, "authorizedOn": timestamp(given["on"])}
 
 
@@ -137,9 +138,11 @@ class PipelinePermissionsService:
         router.add("PATCH", f"{path}/{{kind}}/{{resource}}", self._change)
         router.add("PATCH", path, self._change_several)
 
-    def _project(self, request: Request) -> tuple[Organization, Document]:
-        organization = access.organization(request)
-        return organization, self._projects.find(organization, request.who, request.match["project"])
+    def _project(self, request: Request) -> Document:
+        return self._projects.find(access.organization(request), request.who, request.match["project"])
+
+    def _shown(self, project: Document, kind: str, resource: str) -> JsonObject:
+        return self._permissions.shown(project["organization"], project["id"], kind, resource)
 
     def _checked(self, request: Request, project: Document, kind: str, resource: str) -> tuple[str, str]:
         """Return the kind and the ID of a resource in their stored form; the texts of the errors are estimates.
@@ -162,19 +165,19 @@ class PipelinePermissionsService:
         return kind, resource.lower()
 
     def _get(self, request: Request) -> Response:
-        _, project = self._project(request)
+        project = self._project(request)
         kind, resource = self._checked(request, project, request.match["kind"], request.match["resource"])
-        return Response(200, self._permissions.shown(project["id"], kind, resource))
+        return Response(200, self._shown(project, kind, resource))
 
     def _change(self, request: Request) -> Response:
-        _, project = self._project(request)
+        project = self._project(request)
         kind, resource = self._checked(request, project, request.match["kind"], request.match["resource"])
         self._permissions.change(project["id"], kind, resource, request.who, request.json)
-        return Response(200, self._permissions.shown(project["id"], kind, resource))
+        return Response(200, self._shown(project, kind, resource))
 
     def _change_several(self, request: Request) -> Response:
         """Change the permissions of several resources (the sample of the REST reference: a bare list)."""
-        _, project = self._project(request)
+        project = self._project(request)
         given: Any = json.loads(request.content)
         if not isinstance(given, list) or any(not isinstance(each, dict) for each in given):
             raise ValueError("the body is not a list of objects")
@@ -182,7 +185,7 @@ class PipelinePermissionsService:
         places = [self._checked(request, project, str(one.get("type")), str(one.get("id"))) for _, one in named]
         for (body, _), (kind, resource) in zip(named, places, strict=True):
             self._permissions.change(project["id"], kind, resource, request.who, body)
-        value = [self._permissions.shown(project["id"], *place) for place in places]
+        value = [self._shown(project, *place) for place in places]
         return Response(200, {"count": len(value), "value": value})
 
 

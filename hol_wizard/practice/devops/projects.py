@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterable
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, errors, paging
 from hol_wizard.practice.devops.members import Members
 from hol_wizard.practice.devops.organizations import PROCESSES, Organization, Process
 from hol_wizard.practice.kernel.clock import short_timestamp
-from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, text
+from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, member, text
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -148,6 +149,43 @@ class Projects:
             if wanted in {each["id"], each["name"].lower()} and self.sees(organization, who, each):
                 return each
         raise errors.no_project(name_or_id)
+
+    def name_of(self, identity: str) -> str:
+        """Return the name of the project with an ID; empty if there is none."""
+        project = self.named(identity)
+        return str(project["name"]) if project is not None else ""
+
+    def referenced(
+        self, request: Request, organization: Organization, references: Iterable[JsonObject]
+    ) -> list[tuple[str, JsonObject]]:
+        """Return the projects of a resource that several can share: the ID of each with its reference.
+
+        Without references, it is the project of the path, if there is one there.
+
+        Args:
+            request: The request.
+            organization: Its organization.
+            references: The references in the body, each with a `projectReference`.
+
+        Raises:
+            Refused: As for `find`.
+        """
+        wanted = [(member(each, "projectReference"), each) for each in references]
+        named = [(str(there.get("id") or there.get("name") or ""), each) for there, each in wanted]
+        if not named and "project" in request.match:
+            named = [(request.match["project"], {})]
+        return [(str(self.find(organization, request.who, name)["id"]), each) for name, each in named]
+
+    def chosen(self, request: Request, organization: Organization) -> list[str]:
+        """Return the IDs of the projects that `projectIds` names, or of the path's project.
+
+        Raises:
+            Refused: As for `find`.
+        """
+        names = paging.words(request, "projectIds")
+        if not names and "project" in request.match:
+            names = [request.match["project"]]
+        return [str(self.find(organization, request.who, each)["id"]) for each in names]
 
     def reference(self, request: Request, project: Document) -> JsonObject:
         """Return a reference to a project (TeamProjectReference)."""

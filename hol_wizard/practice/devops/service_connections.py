@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, errors, paging
+from hol_wizard.practice.devops.members import identity_ref
 from hol_wizard.practice.devops.organizations import ORGANIZATIONS, Organization
 from hol_wizard.practice.devops.pipeline_permissions import ENDPOINT, PipelinePermissions
 from hol_wizard.practice.devops.projects import Projects
@@ -245,21 +246,14 @@ class ServiceConnectionsService:
     def _references(
         self, request: Request, organization: Organization, body: JsonObject, name: str
     ) -> dict[str, Document]:
-        found = {}
-        for each in members(body, "serviceEndpointProjectReferences"):
-            wanted = member(each, "projectReference")
-            key = str(wanted.get("id") or wanted.get("name") or "")
-            project = self._projects.find(organization, request.who, key)
-            found[project["id"]] = {
-                "name": str(each.get("name") or name),
-                "description": str(each.get("description") or ""),
-            }
-        if not found and "project" in request.match:
-            project = self._projects.find(organization, request.who, request.match["project"])
-            found[project["id"]] = {"name": name, "description": ""}
+        references = members(body, "serviceEndpointProjectReferences")
+        found = self._projects.referenced(request, organization, references)
         if not found:
             raise _invalid("The service connection needs at least one project reference.")
-        return found
+        return {
+            identity: {"name": str(each.get("name") or name), "description": str(each.get("description") or "")}
+            for identity, each in found
+        }
 
     def _create(self, request: Request) -> Response:
         organization = access.organization(request)
@@ -309,16 +303,13 @@ class ServiceConnectionsService:
         "delete the spn created by endpoint").
         """
         organization, found = self._managed(request)
-        wanted = paging.words(request, "projectIds")
-        if not wanted and "project" in request.match:
-            wanted = [request.match["project"]]
-        if not wanted:
+        projects = self._projects.chosen(request, organization)
+        if not projects:
             raise _invalid("The query parameter 'projectIds' must name at least one project.")
-        for each in wanted:
-            project = self._projects.find(organization, request.who, each)
-            if found["projects"].pop(project["id"], None) is None:
+        for identity in projects:
+            if found["projects"].pop(identity, None) is None:
                 raise _no_connection(found["id"])
-            self._world.part(PipelinePermissions).forget(project["id"], ENDPOINT, found["id"])
+            self._world.part(PipelinePermissions).forget(identity, ENDPOINT, found["id"])
         if found["projects"]:
             self._connections.keep(found)
         else:
@@ -404,7 +395,6 @@ class ServiceConnectionsService:
             connection: The connection.
             project: The project in whose terms it is shown; by default its first one.
         """
-        creator = self._world.principal(connection["creator"]) or seed.ORGANIZER
         ready = self._connections.is_ready(connection)
         projects = connection["projects"]
         shown = projects.get(project) or next(iter(projects.values()))
@@ -414,7 +404,7 @@ class ServiceConnectionsService:
             "name": shown["name"],
             "type": _TYPE,
             "url": connection["url"],
-            "createdBy": {"displayName": creator.display_name, "id": creator.id, "uniqueName": creator.client},
+            "createdBy": identity_ref(self._world, connection["organization"], connection["creator"]),
             "creationDate": timestamp(connection["created"]),
             "description": shown["description"] or connection["description"],
             "authorization": {
@@ -432,14 +422,10 @@ class ServiceConnectionsService:
             "operationStatus": {"state": "Ready" if ready else "InProgress", "statusMessage": ""},
             "owner": "Library",
             "serviceEndpointProjectReferences": [
-                {"projectReference": {"id": identity, "name": self._project_name(identity)}, **each}
+                {"projectReference": {"id": identity, "name": self._projects.name_of(identity)}, **each}
                 for identity, each in projects.items()
             ],
         }
-
-    def _project_name(self, identity: str) -> str:
-        project = self._projects.named(identity)
-        return str(project["name"]) if project is not None else ""
 
 
 _AZURE: Final[JsonObject] = {

@@ -13,15 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, errors, paging
+from hol_wizard.practice.devops.members import identity_ref
+from hol_wizard.practice.devops.numbered import NumberedRegister
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.pipeline_permissions import VARIABLE_GROUP, PipelinePermissions
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.service_connections import ServiceConnections, ServiceConnectionsService
 from hol_wizard.practice.directory.assertions import RejectedError
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.register import Register
 from hol_wizard.practice.kernel.service import JsonObject, Refused, Request, Response, Router, member, members
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
@@ -43,7 +43,7 @@ class UnreadableError(Exception):
     """The values of a group, or secrets of a vault, cannot be read; the message is for the log of the job."""
 
 
-class VariableGroups(Register):
+class VariableGroups(NumberedRegister):
     """The variable groups of every organization, by number."""
 
     collection = "devops_variable_groups"
@@ -132,10 +132,6 @@ class VariableGroups(Register):
             values[name] = str(version["value"])
         return values
 
-    def next_number(self) -> int:
-        """Return the number of a new group; none is used twice."""
-        return 1 + max((int(each["id"]) for each in self.all()), default=0)
-
 
 class VariableGroupsService:
     """Handles the requests about variable groups."""
@@ -222,16 +218,11 @@ class VariableGroupsService:
 
     def _references(self, request: Request, organization: Organization, name: str) -> dict[str, str]:
         """Return the names of the group by project; below a project, it belongs to that one (recorded)."""
-        found = {}
-        for each in members(request.json, "variableGroupProjectReferences"):
-            wanted = member(each, "projectReference")
-            project = self._projects.find(organization, request.who, str(wanted.get("id") or wanted.get("name") or ""))
-            found[project["id"]] = str(each.get("name") or name)
-        if not found and "project" in request.match:
-            found[self._projects.find(organization, request.who, request.match["project"])["id"]] = name
+        references = members(request.json, "variableGroupProjectReferences")
+        found = self._projects.referenced(request, organization, references)
         if not found:
             raise _invalid("At least one project reference is needed for a variable group.")
-        return found
+        return {identity: str(each.get("name") or name) for identity, each in found}
 
     def _check_provider(
         self, request: Request, organization: Organization, projects: dict[str, str], provider: JsonObject
@@ -295,15 +286,13 @@ class VariableGroupsService:
     def _delete(self, request: Request) -> Response:
         """Delete a group from the projects that are named, or from that of the path (recorded: 204)."""
         organization, found = self._managed(request)
-        names = paging.words(request, "projectIds")
-        names = names or ([request.match["project"]] if "project" in request.match else [])
-        if not names:
+        projects = self._projects.chosen(request, organization)
+        if not projects:
             raise _invalid("At least one project ID is needed to delete a variable group.")
-        for name in names:
-            project = self._projects.find(organization, request.who, name)
-            if found["projects"].pop(project["id"], None) is None:
+        for identity in projects:
+            if found["projects"].pop(identity, None) is None:
                 raise _no_group(found["id"])
-            self._world.part(PipelinePermissions).forget(project["id"], VARIABLE_GROUP, found["id"])
+            self._world.part(PipelinePermissions).forget(identity, VARIABLE_GROUP, found["id"])
         # It stays in the collection, so that no number is used twice.
         self._groups.keep({**found, "deleted": not found["projects"]})
         return Response(204)
@@ -340,7 +329,7 @@ class VariableGroupsService:
         provider = {"providerData": group["provider"]} if group["type"] == _VAULT else {}
         references = [
             {
-                "projectReference": {"id": identity, "name": self._project_name(identity)},
+                "projectReference": {"id": identity, "name": self._projects.name_of(identity)},
                 "name": name,
                 "description": group["description"],
             }
@@ -353,21 +342,13 @@ class VariableGroupsService:
             "name": group["name"],
             "description": group["description"],
             **provider,
-            "createdBy": self._identity(group["creator"]),
+            "createdBy": identity_ref(self._world, group["organization"], group["creator"]),
             "createdOn": timestamp(group["created"]),
-            "modifiedBy": self._identity(group["changer"]),
+            "modifiedBy": identity_ref(self._world, group["organization"], group["changer"]),
             "modifiedOn": timestamp(group["changed"]),
             "isShared": len(group["projects"]) > 1,
             "variableGroupProjectReferences": references,
         }
-
-    def _identity(self, identity: str) -> JsonObject:
-        who = self._world.principal(identity) or seed.ORGANIZER
-        return {"displayName": who.display_name, "id": who.id, "uniqueName": who.client}
-
-    def _project_name(self, identity: str) -> str:
-        project = self._projects.named(identity)
-        return str(project["name"]) if project is not None else ""
 
 
 def _matches(wanted: str, name: str) -> bool:

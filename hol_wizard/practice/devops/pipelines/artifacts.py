@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from hol_wizard.practice.devops.numbered import NumberedRegister
 from hol_wizard.practice.devops.pipelines.builds import Builds
-from hol_wizard.practice.kernel.register import Register
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.pipelines.host import Artifact, HostError, RunKey
@@ -24,7 +24,7 @@ MOST_BYTES: Final = 200 << 20
 """Maximum size of an artifact here; the service has no such limit."""
 
 
-class Artifacts(Register):
+class Artifacts(NumberedRegister):
     """The artifacts of every run, by the run and their names."""
 
     collection = "devops_artifacts"
@@ -78,9 +78,8 @@ class Artifacts(Register):
             if there is None and self.named(key, artifact.name) is not None:
                 shutil.rmtree(target, ignore_errors=True)
                 raise HostError(f"Artifact {artifact.name} already exists for build {key.run}.")
-            number = 1 + max((int(each["id"]) for each in self.all()), default=0)
             kept: Document = there or {
-                "id": number,
+                "id": self.next_number(),
                 "project": key.project,
                 "run": key.run,
                 "name": artifact.name,

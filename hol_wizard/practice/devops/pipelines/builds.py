@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from hol_wizard.practice.devops import errors
+from hol_wizard.practice.devops.numbered import NumberedRegister
 from hol_wizard.practice.devops.pipelines.scope import BUILD, Place
-from hol_wizard.practice.kernel.register import Register
 from hol_wizard.practice.kernel.service import Refused
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
@@ -64,7 +64,7 @@ class Queued:
     """The commit before the push that started it."""
 
 
-class Builds(Register):
+class Builds(NumberedRegister):
     """The builds of every organization; IDs are unique in an organization."""
 
     collection = "devops_builds"
@@ -82,11 +82,6 @@ class Builds(Register):
         """Return the builds of a project in the order of queueing."""
         found = [each for each in self.all() if each["project"] == place.id]
         return [each for each in found if deleted or each["deleted"] is None]
-
-    def next_number(self, place: Place) -> int:
-        """Return the ID of the next build of an organization."""
-        numbers = (int(each["id"]) for each in self.all() if each["organization"] == place.organization.name)
-        return 1 + max(numbers, default=0)
 
     def add(self, place: Place, number: int, queued: Queued) -> Document:
         """Save a new build, and return it."""

@@ -10,13 +10,13 @@ from typing import Final
 
 from hol_wizard.practice.devops import errors
 from hol_wizard.practice.devops.members import member_id
+from hol_wizard.practice.devops.numbered import NumberedRegister
 from hol_wizard.practice.devops.paging import words
 from hol_wizard.practice.devops.pipeline_permissions import PipelinePermissions
 from hol_wizard.practice.devops.pipelines import scope
 from hol_wizard.practice.devops.pipelines.environments import Environments
 from hol_wizard.practice.devops.pipelines.scope import PROJECT, Place, Scope, address, enumerated, invalid, unserved
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.register import Register
 from hol_wizard.practice.kernel.service import (
     JsonObject,
     Request,
@@ -50,7 +50,7 @@ _EXPANSIONS: Final = ("none", "settings")
 _STEPS: Final = ("none", "steps", "permissions")
 
 
-class Checks(Register):
+class Checks(NumberedRegister):
     """The approvals that resources are configured with."""
 
     collection = "devops_checks"
@@ -180,7 +180,7 @@ class CheckRequests:
         place = self._scope.administer(request, "Manage checks")
         now = self._world.clock.now()
         made: Document = {
-            "id": 1 + max((int(each["id"]) for each in self._checks.all()), default=0),
+            "id": self._checks.next_number(),
             "project": place.id,
             "by": request.who.id,
             "created": now,

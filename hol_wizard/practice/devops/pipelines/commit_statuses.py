@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from hol_wizard.practice.devops import errors
+from hol_wizard.practice.devops.numbered import NumberedRegister
 from hol_wizard.practice.devops.pipelines.builds import Builds
 from hol_wizard.practice.devops.pipelines.definitions import Definitions, body_of
 from hol_wizard.practice.devops.pipelines.run_states import BuildState, RunStates
@@ -15,7 +16,6 @@ from hol_wizard.practice.devops.pipelines.scope import Place, Scope, enumerated,
 from hol_wizard.practice.devops.pipelines.sources import Sources
 from hol_wizard.practice.devops.repositories import Repositories
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.register import Register
 from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, member, text
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
@@ -32,7 +32,7 @@ _BUILD_IDS: Final = 1_000_000
 """Added to a build's ID, so that it is not that of a posted status."""
 
 
-class PostedStatuses(Register):
+class PostedStatuses(NumberedRegister):
     """The statuses that tools have posted."""
 
     collection = "devops_commit_statuses"
@@ -114,7 +114,7 @@ class CommitStatusRequests:
             raise invalid("The name of the context of a status is required.")
         now = self._world.clock.now()
         status: Document = {
-            "id": 1 + max((int(each["id"]) for each in self._posted.all()), default=0),
+            "id": self._posted.next_number(),
             "project": place.id,
             "commit": commit,
             "state": enumerated(body.get("state") or "notSet", _STATES, "state"),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hol_wizard.practice.devops import errors
+from hol_wizard.practice.devops.numbered import NumberedRegister
 from hol_wizard.practice.devops.pipelines.scope import BUILD, Place
-from hol_wizard.practice.kernel.register import Register
 from hol_wizard.practice.kernel.service import Refused, text
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
@@ -27,7 +27,7 @@ class Variable:
     """Whether it can be set when a run is queued (`allowOverride`)."""
 
 
-class Definitions(Register):
+class Definitions(NumberedRegister):
     """The definitions of every organization; IDs are unique in an organization, and never used twice."""
 
     collection = "devops_definitions"
@@ -86,9 +86,8 @@ class Definitions(Register):
             Refused: There is one with this name.
         """
         self._check_name(place, body, 0)
-        numbers = (int(each["id"]) for each in self.all() if each["organization"] == place.organization.name)
         definition: Document = {
-            "id": 1 + max(numbers, default=0),
+            "id": self.next_number(place.organization.name),
             "organization": place.organization.name,
             "project": place.id,
             "created": self._world.clock.now(),

@@ -12,10 +12,10 @@ from typing import Final
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import errors, paging
+from hol_wizard.practice.devops.numbered import NumberedRegister
 from hol_wizard.practice.devops.pipelines.builds import Builds
 from hol_wizard.practice.devops.pipelines.scope import PROJECT, Place, Scope, invalid, page_address
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.register import Register
 from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, text
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
@@ -24,7 +24,7 @@ from hol_wizard.practice.pipelines.host import Deployment, RunKey
 _TASK: Final = "Microsoft.TeamFoundation.DistributedTask.WebApi"
 
 
-class Environments(Register):
+class Environments(NumberedRegister):
     """The environments of every project."""
 
     collection = "devops_environments"
@@ -46,7 +46,7 @@ class Environments(Register):
     def create(self, project: str, name: str, by: str, description: str = "") -> Document:
         """Create an environment, and return it."""
         made: Document = {
-            "id": 1 + max((int(each["id"]) for each in self.all()), default=0),
+            "id": self.next_number(),
             "project": project,
             "name": name,
             "description": description,

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from hol_wizard.practice.devops import errors
+from hol_wizard.practice.devops.numbered import NumberedRegister
 from hol_wizard.practice.devops.pipelines import scope
 from hol_wizard.practice.devops.pipelines.builds import Builds
 from hol_wizard.practice.devops.pipelines.definitions import Definitions
 from hol_wizard.practice.devops.pipelines.scope import BUILD, PROJECT, Place, Scope, invalid
 from hol_wizard.practice.kernel.clock import timestamp
-from hol_wizard.practice.kernel.register import Register
 from hol_wizard.practice.kernel.service import (
     JsonObject,
     Refused,
@@ -31,7 +31,7 @@ _DAY: Final = 24 * 3600.0
 _FOREVER: Final = 36_500
 
 
-class Leases(Register):
+class Leases(NumberedRegister):
     """The leases of every organization; IDs are unique in an organization."""
 
     collection = "devops_leases"
@@ -123,10 +123,9 @@ class LeaseRequests:
         build = self._builds.get(place, whole_number(given, "runId"))
         if build["definition"] != whole_number(given, "definitionId") or not text(given, "ownerId").strip():
             raise invalid("A lease needs an ownerId, and the definitionId and runId of a build.")
-        numbers = (int(each["id"]) for each in self._leases.all() if each["organization"] == place.organization.name)
         now = self._world.clock.now()
         lease: Document = {
-            "id": 1 + max(numbers, default=0),
+            "id": self._leases.next_number(place.organization.name),
             "organization": place.organization.name,
             "project": place.id,
             "owner": text(given, "ownerId"),

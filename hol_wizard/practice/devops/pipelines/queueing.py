@@ -101,14 +101,16 @@ class Queueing:
         self._check_settable(place, definition, wanted)
         source = await self._source(place, definition, wanted)
         plan = await self.compile(place, definition, wanted, source)
-        request = self._request(place, definition, wanted, source, plan, self._builds.next_number(place))
+        number = self._builds.next_number(place.organization.name)
+        request = self._request(place, definition, wanted, source, plan, number)
         return self._begin(place, definition, wanted, await self._resolved(place, wanted, request))
 
     async def queue_triggered(self, place: Place, definition: Document, wanted: Wanted) -> Document:
         """Queue a run that a trigger starts, and return its build; what is wrong with it becomes its issues."""
         source = await self._source(place, definition, wanted)
         plan = Plan(f"/{yaml_file(definition)}", ())
-        request = self._request(place, definition, wanted, source, plan, self._builds.next_number(place))
+        number = self._builds.next_number(place.organization.name)
+        request = self._request(place, definition, wanted, source, plan, number)
         try:
             request = replace(request, plan=await self.compile(place, definition, wanted, source))
             request = await self._resolved(place, wanted, request)

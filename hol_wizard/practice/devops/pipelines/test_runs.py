@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from hol_wizard.practice.devops.numbered import NumberedRegister
 from hol_wizard.practice.devops.pipelines.builds import Builds
 from hol_wizard.practice.kernel.register import Register
 from hol_wizard.practice.kernel.store import Document
@@ -22,7 +23,7 @@ OUTPUT_FILE: Final = "Standard_Console_Output.log"
 """Name of the attachment with the output of a test (azure-pipelines-agent, JUnitResultReader.cs)."""
 
 
-class TestRuns(Register):
+class TestRuns(NumberedRegister):
     """The test runs of every organization, without their results."""
 
     __test__ = False  # not a class of tests
@@ -75,7 +76,7 @@ class TestRuns(Register):
         for case in tests.cases:
             counts[case.outcome] = counts.get(case.outcome, 0) + 1
         with self._world.store.transaction():
-            run["id"] = 1 + max((int(each["id"]) for each in self.all()), default=0)
+            run["id"] = self.next_number()
             self.keep({**run, "counts": counts})
             self._cases.put(str(run["id"]), {"cases": [asdict(each) for each in tests.cases]})
 
