@@ -52,10 +52,8 @@ class Access(Register):
             scope: The ID of a subscription.
         """
         start = scope.lower().rstrip("/") + "/"
-        mine = [each for each in self.all() if each["principal"] == principal]
-        return any((each["scope"].lower() + "/").startswith(start) for each in mine) or bool(
-            self.roles_of(principal, scope)
-        )
+        scopes = (each["scope"].lower() + "/" for each in self.all() if each["principal"] == principal)
+        return any(each.startswith(start) or start.startswith(each) for each in scopes)
 
     def give_role(
         self,

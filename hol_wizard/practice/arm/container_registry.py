@@ -151,9 +151,7 @@ class Registries(ResourceType):
         return registry, list(passwords)
 
     def _credentials(self, request: Request) -> Response:
-        registry, passwords = self._admin(request, "listCredentials/action")
-        shown = [{"name": name, "value": value} for name, value in zip(_PASSWORDS, passwords, strict=True)]
-        return Response(200, {"username": registry["name"], "passwords": shown})
+        return _shown_credentials(*self._admin(request, "listCredentials/action"))
 
     def _regenerate(self, request: Request) -> Response:
         registry, passwords = self._admin(request, "regenerateCredential/action")
@@ -161,7 +159,7 @@ class Registries(ResourceType):
         passwords[_PASSWORDS.index(name)] = secrets.token_urlsafe(39)
         registry["properties"]["passwords"] = passwords
         self.world.part(Resources).keep(registry)
-        return self._credentials(request)
+        return _shown_credentials(registry, passwords)
 
     def _usages(self, request: Request) -> Response:
         registry = self._found(request, "listUsages/read")
@@ -194,8 +192,7 @@ class Registries(ResourceType):
         )
         name = registry["name"].lower()
         if from_here is None:
-            place = str(source.get("registryUri") or "").lower().removeprefix("https://").rstrip("/")
-            self._outside.begin(operation["id"], name, f"{place}/{image}", targets, force=force)
+            self._outside.begin(operation["id"], name, f"{_host(source)}/{image}", targets, force=force)
             operation["due"] = self.world.clock.now() + _OUTSIDE_SECONDS
         else:
             wanted = {"registry": from_here, "repository": parsed[1], "reference": parsed[2] or parsed[3] or "latest"}
@@ -219,15 +216,13 @@ class Registries(ResourceType):
         Raises:
             Refused: There is no such registry, or the caller may not pull from it.
         """
-        identity, address = str(source.get("resourceId") or ""), str(source.get("registryUri") or "").lower()
-        resources = self.world.part(Resources)
+        identity, host, resources = str(source.get("resourceId") or ""), _host(source), self.world.part(Resources)
         if identity:
             found = resources.find(identity)
             if found is None:
                 raise errors.refused(404, "ResourceNotFound", f"The Resource '{identity}' was not found.")
             self.arm.require(request, f"{self.type}/pull/read", found["id"])
             return str(found["name"]).lower()
-        host = address.removeprefix("https://").rstrip("/")
         for each in map(resources.find, resources.ids_of(self.type)):
             if each is not None and host in {
                 self.properties(each)["loginServer"],
@@ -252,12 +247,12 @@ class Registries(ResourceType):
         name, source = registry["name"].lower(), plan["source"]
         found = self._images.find(source["registry"], source["repository"], source["reference"])
         taken = [":".join(each) for each in plan["targets"] if each[1] and self._images.tag(name, *each) is not None]
-        error = ""
+        code, error = "ImageNotFound", ""
         if found is None:
             error = f"The image {source['repository']} {source['reference']} does not exist in the source registry."
         elif taken and not plan["force"]:
             # azure-cli pull request 10938 quotes the text.
-            error = f"Tag {taken[0]} already exists in target registry."
+            code, error = "Conflict", f"Tag {taken[0]} already exists in target registry."
         else:
             try:
                 for repository, tag in plan["targets"]:
@@ -265,7 +260,6 @@ class Registries(ResourceType):
             except MissingBlobError as missing:
                 error = f"The source registry has no {missing.digest}."
         if error:
-            code = "Conflict" if taken and found is not None else "ImageNotFound"
             operation.update(status="Failed", error={"code": code, "message": error})
             world.operations.keep(operation)
 
@@ -294,6 +288,16 @@ class Registries(ResourceType):
 
 _BYTES = {"Basic": 10 << 30, "Standard": 100 << 30, "Premium": 500 << 30}
 """The storage that is included (Azure Container Registry, "service tiers")."""
+
+
+def _shown_credentials(registry: Document, passwords: list[str]) -> Response:
+    shown = [{"name": name, "value": value} for name, value in zip(_PASSWORDS, passwords, strict=True)]
+    return Response(200, {"username": registry["name"], "passwords": shown})
+
+
+def _host(source: JsonObject) -> str:
+    """Return the host of the source registry; empty if it is named by its ID."""
+    return str(source.get("registryUri") or "").lower().removeprefix("https://").rstrip("/")
 
 
 def _invalid(message: str) -> Refused:

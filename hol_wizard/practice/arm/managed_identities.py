@@ -93,15 +93,7 @@ class ManagedIdentities(ResourceType):
 
     def _identity(self, request: Request, right: str) -> Document:
         """Return the identity of the path, if the caller has a right on its credentials."""
-        subscription = self.arm.subscription(request)
-        group, name = request.match["group"], request.match["name"]
-        identity = f"/subscriptions/{subscription.id}/resourceGroups/{group}/providers/{TYPE}/{name}"
-        self.arm.require(request, f"{_CREDENTIALS}/{right}", identity)
-        self.arm.group(subscription, group)
-        found = self.world.part(Resources).find(identity)
-        if found is None:
-            raise errors.resource_not_found(TYPE, name, group)
-        return found
+        return self._found(request, f"federatedIdentityCredentials/{right}")
 
     def _list_credentials(self, request: Request) -> Response:
         resource = self._identity(request, "read")

@@ -12,13 +12,13 @@ from typing import Any
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops.branch_policies import BUILD
-from hol_wizard.practice.devops.members import member_id
 from hol_wizard.practice.devops.pipelines.builds import Builds
 from hol_wizard.practice.devops.pipelines.definitions import Definitions, body_of
 from hol_wizard.practice.devops.pipelines.queueing import Queueing, Wanted
 from hol_wizard.practice.devops.pipelines.run_states import RunStates
 from hol_wizard.practice.devops.pipelines.scope import Place
 from hol_wizard.practice.devops.pull_requests.evaluation import BuildVerdict
+from hol_wizard.practice.devops.pull_requests.people import People
 from hol_wizard.practice.devops.pull_requests.service import PullRequestService
 from hol_wizard.practice.kernel.clock import timestamp
 from hol_wizard.practice.kernel.store import Document
@@ -29,12 +29,15 @@ from hol_wizard.practice.pipelines.orchestrate.request import PullRequest
 class BuildValidation:
     """Queues the builds of pull requests, and says how they went."""
 
-    def __init__(self, world: World, pulls: PullRequestService, queueing: Queueing, states: RunStates) -> None:
+    def __init__(
+        self, world: World, pulls: PullRequestService, queueing: Queueing, states: RunStates, people: People
+    ) -> None:
         self._world = world
         self._builds = world.part(Builds)
         self._definitions = world.part(Definitions)
         self._queueing = queueing
         self._states = states
+        self._people = people
         self._progress = pulls.progress
         self._progress.builds = self
 
@@ -42,7 +45,7 @@ class BuildValidation:
         """Return how the newest build for a policy went."""
         settings = policy["body"].get("settings") or {}
         build = self._newest(policy, pull)
-        context: dict[str, Any] = {"buildDefinitionId": int(settings.get("buildDefinitionId") or 0), "isExpired": False}
+        context: dict[str, Any] = {"buildDefinitionId": _definition_of(policy), "isExpired": False}
         if build is None:
             return BuildVerdict("queued", context)
         state = self._states.of(build)
@@ -62,7 +65,7 @@ class BuildValidation:
 
     def _newest(self, policy: Document, pull: Document) -> Document | None:
         """Return the newest build of a pull request's current source for a policy."""
-        wanted = int((policy["body"].get("settings") or {}).get("buildDefinitionId") or 0)
+        wanted = _definition_of(policy)
         for each in reversed(self._builds.all()):
             same = (each["project"], each["definition"], each["pull"]) == (pull["project"], wanted, pull["number"])
             if same and each["deleted"] is None and each["trigger"].get("pr.sourceSha") == pull["source_commit"]:
@@ -86,22 +89,14 @@ class BuildValidation:
     async def queue(self, project: Document, pull: Document, policy: Document) -> None:
         """Queue the build of a policy for a pull request."""
         place = Place.of(project)
-        number = int((policy["body"].get("settings") or {}).get("buildDefinitionId") or 0)
-        definition = self._definitions.numbered(place, number)
+        definition = self._definitions.numbered(place, _definition_of(policy))
         if definition is None or definition["deleted"] or not pull["merge_commit"]:
             return
-        by = next(
-            (
-                each
-                for each in place.organization.members
-                if member_id(place.organization.name, each) == pull["creator"]
-            ),
-            "",
-        )
+        creator = self._people.named(place.organization, pull["creator"])
         wanted = Wanted(
             branch=f"refs/pull/{pull['number']}/merge",
             commit=pull["merge_commit"],
-            by=by or seed.ORGANIZER.id,
+            by=(creator[2] if creator else "") or seed.ORGANIZER.id,
             reason="pullRequest",
             pull_request=PullRequest(pull["number"], pull["source"], pull["target"]),
             trigger={
@@ -115,3 +110,8 @@ class BuildValidation:
             changes_from=pull["target_commit"],
         )
         await self._queueing.queue_triggered(place, definition, wanted)
+
+
+def _definition_of(policy: Document) -> int:
+    """Return the ID of the definition that a policy requires a build of."""
+    return int((policy["body"].get("settings") or {}).get("buildDefinitionId") or 0)

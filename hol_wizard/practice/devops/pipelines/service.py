@@ -74,7 +74,7 @@ class Pipelines:
         TestRequests(world, router, scope, states, "test")
         CoverageRequests(world, router, scope)
         Triggers(world, repositories, sources, queueing, states)
-        BuildValidation(world, pulls, queueing, states)
+        BuildValidation(world, pulls, queueing, states, scope.people)
 
 
 class TestResultsArea:

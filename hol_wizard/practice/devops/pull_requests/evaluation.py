@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hol_wizard.practice.devops.branch_policies import (
@@ -43,13 +44,17 @@ class BuildVerdict:
     context: JsonObject
 
 
-def evaluate(policy: Document, pull: Document, verdict: BuildVerdict) -> Evaluation:
+Verdicts = Callable[[Document, Document], BuildVerdict]
+"""Returns the verdict on a policy and a pull request."""
+
+
+def evaluate(policy: Document, pull: Document, verdict_of: Verdicts) -> Evaluation:
     """Return whether a pull request meets a policy that applies to it.
 
     Args:
         policy: The policy.
         pull: The pull request.
-        verdict: How its build went, for a build validation.
+        verdict_of: Returns how its build went, for a build validation.
     """
     kind, settings = policy["body"]["type"], policy["body"].get("settings") or {}
     target = pull["target"].removeprefix(BRANCHES)
@@ -72,6 +77,7 @@ def evaluate(policy: Document, pull: Document, verdict: BuildVerdict) -> Evaluat
         return Evaluation(policy, "approved") if allowed else Evaluation(policy, "rejected", unmet)
     if kind == WORK_ITEMS:
         return Evaluation(policy, "rejected", f"Work items must be linked to update {target}.")
+    verdict = verdict_of(policy, pull)
     unmet = "" if verdict.status == "approved" else f"A build must succeed to update {target}."
     return Evaluation(policy, verdict.status, unmet, verdict.context)
 

@@ -30,7 +30,7 @@ class BuildChecks(Protocol):
     """Queues the builds of pull requests that policies require, and knows how they went."""
 
     def verdict(self, policy: Document, pull: Document) -> evaluation.BuildVerdict:
-        """Return how the newest build for a policy went; what it says of other policies does not count."""
+        """Return how the newest build for a build validation went."""
         ...
 
     async def merged(self, project: Document, pull: Document, policies: list[Document]) -> None:
@@ -40,21 +40,6 @@ class BuildChecks(Protocol):
     async def queue(self, project: Document, pull: Document, policy: Document) -> None:
         """Queue the build of a policy for a pull request."""
         ...
-
-
-class NoBuilds:
-    """Nothing builds pull requests."""
-
-    def verdict(self, policy: Document, pull: Document) -> evaluation.BuildVerdict:
-        """Return that a build is waited for."""
-        del policy, pull
-        return evaluation.BuildVerdict("queued", {})
-
-    async def merged(self, project: Document, pull: Document, policies: list[Document]) -> None:
-        """Do nothing."""
-
-    async def queue(self, project: Document, pull: Document, policy: Document) -> None:
-        """Do nothing."""
 
 
 def evaluation_id(found: evaluation.Evaluation, pull: Document) -> str:
@@ -71,14 +56,14 @@ class Progress:
         self._repositories = repositories
         self._policies = policies
         self._people = people
-        self.builds: BuildChecks = NoBuilds()
-        """Queues the builds that policies require."""
+        self.builds: BuildChecks
+        """Queues the builds that policies require; Azure Pipelines sets it."""
         repositories.before_use(self.settle)
         repositories.on_push(self._pushed)
 
     def evaluations(self, pull: Document) -> list[evaluation.Evaluation]:
         """Return the evaluation of each policy that applies to a pull request."""
-        return [evaluation.evaluate(each, pull, self.builds.verdict(each, pull)) for each in self._applying(pull)]
+        return [evaluation.evaluate(each, pull, self.builds.verdict) for each in self._applying(pull)]
 
     def evaluated(self, pull: Document, identity: str) -> evaluation.Evaluation | None:
         """Return the evaluation with an ID, or None."""

@@ -61,7 +61,7 @@ class PullRequestService:
         self._pulls = world.part(PullRequests)
         self._people = People(world, projects)
         self._repositories = repositories
-        self._progress = self.progress = Progress(world, repositories, policies, self._people)
+        self.progress = Progress(world, repositories, policies, self._people)
         self._scope = Scope(self._pulls, projects, repositories)
         bases = ("/{organization}/{project}/_apis/git", "/{organization}/_apis/git")
         for base in bases:
@@ -91,7 +91,7 @@ class PullRequestService:
         Reviewers(router, self._scope, self._people)
         Threads(world, router, self._scope, self._people)
         Statuses(world, router, self._scope, self._people)
-        Evaluations(router, self._scope, self._progress, policies)
+        Evaluations(router, self._scope, self.progress, policies)
 
     # Reading
 
@@ -248,7 +248,7 @@ class PullRequestService:
             for each in records.parts(body.get("labels"))
         ]
         self._pulls.keep(pull)
-        await self._progress.settle(project, await self._repositories.path(project))
+        await self.progress.settle(project, await self._repositories.path(project))
         return Response(201, await self._shown(request, self._pulls.numbered(organization, str(number)), project))
 
     def _check_unique(self, project: Document, source: str, target: str, number: int = 0) -> None:
@@ -306,7 +306,7 @@ class PullRequestService:
             raise errors.refused(400, NO_BRANCH, "GitPullRequestCannotBeActivated", errors.GIT)
         self._check_unique(project, pull["source"], pull["target"], pull["number"])
         pull |= {"status": "active", "closed": None, "closed_by": ""}
-        self._progress.requeue(pull)
+        self.progress.requeue(pull)
 
     def _change_auto_complete(
         self, request: Request, organization: Organization, pull: Document, body: dict[str, Any]
@@ -354,9 +354,9 @@ class PullRequestService:
             raise errors.refused(409, message, "GitPullRequestStaleException", errors.GIT)
         # The person who set the option may not be the one who completes the pull request.
         bypasses = pull["options"].get("bypassPolicy") and request.who.id in organization.administrators
-        unmet = [] if bypasses else self._progress.unmet(pull)
+        unmet = [] if bypasses else self.progress.unmet(pull)
         if unmet:
             kind = "GitPullRequestUpdateRejectedByPolicyException"
             raise errors.refused(403, "\r\n".join(unmet), kind, errors.GIT)
         pull["completing"] = {"by": records.member_of(request.who, organization), "at": self._world.clock.now()}
-        self._progress.requeue(pull)
+        self.progress.requeue(pull)
