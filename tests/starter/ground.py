@@ -90,7 +90,7 @@ class Ground:
 
     @property
     def as_attendee(self) -> dict[str, str]:
-        """What stands in the environment of a program that runs as the attendee, on the attendee's machine."""
+        """The environment variables of a program that runs as the attendee, on the attendee's machine."""
         tokens = {
             "ARM_ACCESS_TOKEN": self.arm.token,
             "STORAGE_ACCESS_TOKEN": user_token(self.cloud, scope=f"{STORAGE}/.default"),

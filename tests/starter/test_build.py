@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,7 +37,7 @@ def module(starter: Import, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def fetched(registered: Registered, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What an earlier build of jane's has fetched; she is signed in, and her settings stand in the environment."""
+    """What an earlier build of jane's has fetched; she is signed in, and her settings are in the environment."""
     assets = registered.assets
     noted = "".join(f"{file.name}\n" for file in assets.iterdir())
     (assets / ".fetched").write_text(noted, encoding="utf-8")
@@ -189,13 +189,10 @@ def test_results_of_somebody_else_s_are_never_removed(
     (results.parent / "artifacts.json").write_text('{"image_location": "i:local"}', encoding="utf-8")
     asked: list[str] = []
 
-    def docker(*arguments: str, quiet: bool = False, apart: bool = False) -> int:
+    def docker(*arguments: str) -> int:
         asked.append(arguments[0])
         if arguments[0] == "cp":
-            for name in run_tests.RESULTS:
-                file = Path(arguments[2]) / name
-                file.parent.mkdir(exist_ok=True)
-                file.write_text("ours", encoding="utf-8")
+            leave(arguments[2], dict.fromkeys(run_tests.RESULTS, "ours"))
         return 0
 
     use_engine(monkeypatch, run_tests, docker)
@@ -216,10 +213,18 @@ def use_engine(monkeypatch: pytest.MonkeyPatch, run_tests: Any, docker: Callable
     def answer(*arguments: str, quiet: bool = False, apart: bool = False) -> int:
         if arguments[0] == "build":
             Path(arguments[arguments.index("--iidfile") + 1]).write_text("sha256:tests\n", encoding="utf-8")
-        return docker(*arguments, quiet=quiet)
+        return docker(*arguments)
 
     monkeypatch.setattr(run_tests, "docker", answer)
     monkeypatch.setattr(run_tests, "program", lambda: "true")
+
+
+def leave(folder: str, results: Mapping[str, str]) -> None:
+    """Write results, as copied out of a container."""
+    for name, text in results.items():
+        file = Path(folder) / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
 
 
 NOT_IMPORTED = '<testsuites><testcase><error message="collection failure">E</error></testcase></testsuites>'
@@ -260,16 +265,15 @@ def test_a_run_is_judged_by_exit_code_and_files_and_one_that_was_cut_off_leaves_
     (results / "test-results.xml").write_text("before", encoding="utf-8")
     asked: list[str] = []
 
-    def docker(*arguments: str, quiet: bool = False, apart: bool = False) -> int:
+    made = dict.fromkeys(run_tests.RESULTS, "<source>/var/azureml-app</source>")
+    del made["test-results.xml"]
+    if junit is not None:
+        made["test-results.xml"] = junit
+
+    def docker(*arguments: str) -> int:
         asked.append(arguments[0])
         if arguments[0] == "cp":
-            for name in run_tests.RESULTS:
-                if name == "test-results.xml" and junit is None:
-                    continue
-                file = Path(arguments[2]) / name
-                file.parent.mkdir(exist_ok=True)
-                text = junit if name == "test-results.xml" else "<source>/var/azureml-app</source>"
-                file.write_text(str(text), encoding="utf-8")
+            leave(arguments[2], made)
         return pytest_code if arguments[0] == "start" else 0
 
     use_engine(monkeypatch, run_tests, docker)
@@ -329,11 +333,10 @@ def test_a_run_records_the_image_the_tests_and_who_has_asked(
     (artifacts / "artifacts.json").write_text('{"image_location": "i:local"}', encoding="utf-8")
     asked: list[tuple[str, ...]] = []
 
-    def docker(*arguments: str, quiet: bool = False, apart: bool = False) -> int:
+    def docker(*arguments: str) -> int:
         asked.append(arguments)
-        for name in run_tests.RESULTS if arguments[0] == "cp" else ():
-            (Path(arguments[2]) / name).parent.mkdir(exist_ok=True)
-            (Path(arguments[2]) / name).write_text("new", encoding="utf-8")
+        if arguments[0] == "cp":
+            leave(arguments[2], dict.fromkeys(run_tests.RESULTS, "new"))
         return 0
 
     use_engine(monkeypatch, run_tests, docker)

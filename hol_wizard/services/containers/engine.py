@@ -287,7 +287,7 @@ class Image:
 
 _ABSENT = re.compile(
     r"(?i)no such (?:image|container)|(?:image|container) not known|no container with name or ID"
-    r"|could not find the file|no public port"
+    r"|could not find the file"
 )
 """The texts of Docker and Podman."""
 
