@@ -366,9 +366,8 @@ def _report(files: Mapping[str, bytes], run: Build) -> RunReport:
         for name in (TESTS_FILE, COVERAGE_FILE):
             if (content := files.get(f"test_results/{name}")) is not None:
                 (Path(folder) / name).write_bytes(content)
-        read = read_report(Path(folder), (f"Run {run.number} of the pipeline, at commit {run.commit[:10]}.",))
-        missing = tuple(each.replace(f" in {folder}", f" in the artifact {ARTIFACT}") for each in read.problems)
-        return replace(read, problems=missing)
+        about = f"Run {run.number} of the pipeline, at commit {run.commit[:10]}."
+        return read_report(Path(folder), (about,), f"the artifact {ARTIFACT}")
 
 
 def _about_image(files: Mapping[str, bytes]) -> Mapping[str, Any]:

@@ -47,23 +47,29 @@ class RunReport:
         return "; ".join(parts) or self.problems[0]
 
 
-def read_report(folder: Path, about: tuple[str, ...] = ()) -> RunReport:
-    """Return the report on the run in a folder; an unreadable file is listed as a problem and raises nothing."""
+def read_report(folder: Path, about: tuple[str, ...] = (), called: str = "") -> RunReport:
+    """Return the report on the run in a folder; an unreadable file is listed as a problem and raises nothing.
+
+    Args:
+        folder: Where the files are.
+        about: What was tested, in full sentences.
+        called: What to call the folder if its path says nothing to a person; empty: its path.
+    """
     problems: list[str] = []
-    results = _readable(read_junit, folder / TESTS_FILE, problems)
-    coverage = _readable(read_cobertura, folder / COVERAGE_FILE, problems)
+    results = _readable(read_junit, folder / TESTS_FILE, problems, called)
+    coverage = _readable(read_cobertura, folder / COVERAGE_FILE, problems, called)
     page = folder / PAGE
     return RunReport(results, coverage, str(page) if page.is_file() else "", about, tuple(problems))
 
 
-def _readable(read: Callable[[Path], T], file: Path, problems: list[str]) -> T | None:
+def _readable(read: Callable[[Path], T], file: Path, problems: list[str], called: str) -> T | None:
     """Return the contents of a file; None, with a sentence added to the problems, if there are none."""
     try:
         return read(file)
     except FileNotFoundError:
-        problems.append(f"There is no {file.name} in {file.parent}.")
+        problems.append(f"There is no {file.name} in {called or file.parent}.")
     except UnreadableError as error:
-        problems.append(f"{file} {error}.")
+        problems.append(f"{f'{file.name} in {called}' if called else file} {error}.")
     return None
 
 

@@ -15,6 +15,7 @@ from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import NotFoundError, ServiceError
 from hol_wizard.resources.context import StepContext
+from hol_wizard.services.devops.builds import Build
 from hol_wizard.steps import build_pipeline
 from tests.practice.conftest import MACHINE_LEARNING, REGISTRIES, Arm, provider, user_token
 from tests.practice.test_registry import Registry
@@ -229,6 +230,15 @@ def test_a_run_is_followed_and_its_results_are_read(
     build_pipeline.remove_runs(context_of(seeded, RUN))
     assert project.ask("GET", "/build/builds").json()["value"] == []
     assert build_pipeline._ran(context_of(seeded, RUN)) == []
+
+
+def test_files_of_an_artifact_are_named_by_it_and_not_by_where_they_were_unpacked() -> None:
+    run = Build(1, "7", "completed", "succeeded", "0" * 40, "main", "manual", "", None)
+    report = build_pipeline._report({"test_results/coverage.xml": b"<coverage"}, run)
+    missing, broken = report.problems
+    assert missing == "There is no test-results.xml in the artifact PipelineArtifacts."
+    assert broken.startswith("coverage.xml in the artifact PipelineArtifacts ")
+    assert "/" not in broken
 
 
 @pytest.mark.timeout(300)
