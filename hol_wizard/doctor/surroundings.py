@@ -96,10 +96,13 @@ _BY_NAME: Final = {name.lower(): (name, rule) for name, rule in _RULES.items()}
 _REWRITE: Final = re.compile(r"url\.(?P<other>.*)\.(?P<key>insteadof|pushinsteadof)", re.DOTALL)
 _KEYS: Final = {each.lower(): each for each in ("insteadOf", "pushInsteadOf", "extraHeader", "sslVerify", "proxy")}
 _FOR_A_SERVER: Final = re.compile(r"http\.(?P<server>.+)\.(?P<key>extraheader|sslverify|proxy)", re.DOTALL)
-_HEADER: Final = (
+_HEADER: Final = _Rule(
     "sends a sign-in of its own; the wizard's git does not send it",
     "if git is refused, remove it: it takes precedence over your sign-in",
+    lambda value: True,
 )
+_BY_KEY: Final = {"extraheader": _HEADER, "sslverify": _VERIFY, "proxy": _RULES["http.proxy"]}
+"""Rules for the settings of one server."""
 _SIGN_IN: Final = re.compile(r"(?<=://)[^/@]*@")
 
 _VARIABLES: Final[Sequence[tuple[re.Pattern[str], str, str]]] = (
@@ -146,7 +149,7 @@ _VARIABLES: Final[Sequence[tuple[re.Pattern[str], str, str]]] = (
     (
         re.compile(r"SSLKEYLOGFILE"),
         "makes programs write the keys of their TLS connections to a file",
-        "unset it: whoever reads the file can read your sign-in",
+        "unset it: anyone who can read the file can read your sign-in",
     ),
     (
         re.compile(r"COLUMNS|LINES"),
@@ -196,21 +199,24 @@ def _about_settings(settings: Sequence[FoundSetting], addresses: Sequence[str]) 
     last = {each.name: each for each in settings}
     for each in settings:
         if rewrite := _REWRITE.fullmatch(each.name):
-            if (found := _rewritten(each, rewrite["key"], addresses)) is not None:
+            if (found := _rewritten(each, rewrite["other"], rewrite["key"], addresses)) is not None:
                 yield found
-        elif server := _FOR_A_SERVER.fullmatch(each.name):
-            shown = f"http.{_SIGN_IN.sub('…@', server['server'])}.{_KEYS[server['key']]}"
+            continue
+        if server := _FOR_A_SERVER.fullmatch(each.name):
             host = urlsplit(server["server"]).hostname or ""
             if not any(_same_server(host, address) for address in addresses):
                 continue
-            if server["key"] == "extraheader":
-                yield Finding(shown, each.file, *_HEADER)
-            elif (rule := _RULES[f"http.{_KEYS[server['key']]}"]).matters(each.value):
-                yield Finding(shown, each.file, rule.effect, rule.by_hand)
+            name, rule = f"http.{_without_sign_in(server['server'])}.{_KEYS[server['key']]}", _BY_KEY[server["key"]]
         elif each.name in _BY_NAME and each is last[each.name]:
             name, rule = _BY_NAME[each.name]
-            if rule.matters(each.value):
-                yield Finding(name, each.file, rule.effect, rule.by_hand)
+        else:
+            continue
+        if rule.matters(each.value):
+            yield Finding(name, each.file, rule.effect, rule.by_hand)
+
+
+def _without_sign_in(address: str) -> str:
+    return _SIGN_IN.sub("…@", address)
 
 
 def _same_server(pattern: str, address: str) -> bool:
@@ -220,27 +226,28 @@ def _same_server(pattern: str, address: str) -> bool:
     return len(wanted) == len(parts) and all(a in {"*", b} for a, b in zip(wanted, parts, strict=True))
 
 
-def _rewritten(setting: FoundSetting, key: str, addresses: Sequence[str]) -> Finding | None:
+def _rewritten(setting: FoundSetting, other: str, key: str, addresses: Sequence[str]) -> Finding | None:
     """Return what a rewriting setting does to the lab's addresses; None if it does not match one.
 
     git takes the longest match (git-config, `url.<base>.insteadOf`), so a setting for a longer beginning is an
     exception.
+
+    Args:
+        setting: The setting.
+        other: Where it sends git.
+        key: `insteadof` or `pushinsteadof`.
+        addresses: The beginnings of the lab's addresses.
     """
     value = setting.value
     hit = [each for each in addresses if value and (each.startswith(value) or value.startswith(each))]
-    other = setting.name.removeprefix("url.").rpartition(".")[0]
     if not hit or other == value:
         return None
-    shown = f"url.{_SIGN_IN.sub('…@', other)}.{_KEYS[key]}"
+    shown, effect = f"url.{_without_sign_in(other)}.{_KEYS[key]}", f"sends git to another address than {hit[0]}"
     if any(value.startswith(each) for each in hit):
-        return Finding(shown, setting.file, f"sends git to another address than {hit[0]}", "remove the setting")
+        return Finding(shown, setting.file, effect, "remove the setting")
     exception = " and ".join(f"git config --global url.{each}.{_KEYS[key]} {each}" for each in hit)
-    return Finding(
-        shown,
-        setting.file,
-        f"sends git to another address than {hit[0]}; the wizard's git goes to the right one",
-        f"to except this address: {exception}",
-    )
+    effect += "; the wizard's git goes to the right one"
+    return Finding(shown, setting.file, effect, f"to except this address: {exception}")
 
 
 def variables_ignored(environ: Mapping[str, str]) -> Callable[[StepContext], Result]:
@@ -253,7 +260,6 @@ def variables_ignored(environ: Mapping[str, str]) -> Callable[[StepContext], Res
     def run(context: StepContext) -> Result:
         read = {variable for each in INPUTS.values() for variable in each.variables}
         by_variables = context.services.identity.from_environment
-        here = context.services.endpoints.ca_bundle is not None
         # Other programs need the terminal's size, so these two are passed on.
         names = {*ignored(environ), *({"COLUMNS", "LINES"} & set(environ))} - read
         found = [
@@ -262,7 +268,7 @@ def variables_ignored(environ: Mapping[str, str]) -> Callable[[StepContext], Res
             for pattern, effect, by_hand in _VARIABLES
             if environ[name].strip() and pattern.fullmatch(name) and not (by_variables and name.startswith("AZURE_"))
         ]
-        if here and environ.get(_CERTIFICATES):
+        if context.services.endpoints.ca_bundle is not None and environ.get(_CERTIFICATES):
             found.append(Finding(_CERTIFICATES, "", *_OTHER_CERTIFICATES))
         return _told(
             "variable", "variables", found, "No variable that the wizard ignores is in the way of other programs."
@@ -289,10 +295,14 @@ def _told(one: str, many: str, found: Sequence[Finding], nothing: str) -> Result
     number = len({each.name for each in found})
     return Result(
         Status.PASSED,
-        f"The wizard works around {f'1 {one}' if number == 1 else f'{number} {many}'}. {'. '.join(effects)}.",
+        f"The wizard works around {_counted(number, one, many)}. {'. '.join(effects)}.",
         seen,
         f"You, for commands by hand: {' · '.join(advice)}" if advice else "",
     )
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def directories(context: StepContext) -> Result:
@@ -304,12 +314,12 @@ def directories(context: StepContext) -> Result:
     left_out = identity.left_out
     seen += [Expectation(f"Directory {each.name}", "any", each.reason, met=True) for each in left_out]
     if not left_out:
-        where = "no directory" if not number else "1 directory" if number == 1 else f"{number} directories"
+        where = _counted(number, "directory", "directories") if number else "no directory"
         return Result(Status.PASSED, f"The account sees subscriptions in {where}; none was left out.", tuple(seen))
     one = len(left_out) == 1
     return Result(
         Status.PASSED,
-        f"{'1 directory was' if one else f'{len(left_out)} directories were'} left out. "
+        f"{_counted(len(left_out), 'directory was', 'directories were')} left out. "
         + " ".join(f"{each.name}: {each.reason}" for each in left_out),
         tuple(seen),
         f"You, if the lab's subscription is in {'it' if one else 'one of them'}: sign in there "

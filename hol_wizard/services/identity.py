@@ -25,7 +25,7 @@ from hol_wizard.errors import (
 from hol_wizard.services import error_rules, sign_in_answers, transport
 from hol_wizard.services.answers import Document
 from hol_wizard.services.az_session import TENANT_LEVEL, AzSession
-from hol_wizard.services.endpoints import Endpoints
+from hol_wizard.services.endpoints import Approval, Endpoints
 from hol_wizard.services.secrets import Secret
 
 if TYPE_CHECKING:
@@ -438,8 +438,7 @@ class Identity:
         approval = self.endpoints.approval
         if approval is None:
             return
-        headers = {"Authorization": f"Bearer {approval.token.reveal()}"}
-        answer = self._connect().post(approval.address, json=sign_in, headers=headers)
+        answer = self._tell(approval, sign_in)
         if not answer.ok:
             logger.warning("the sign-in was not approved: status %d", answer.status_code)
 
@@ -454,11 +453,14 @@ class Identity:
         place = self.endpoints.runs_consent
         if place is None:
             return
-        headers = {"Authorization": f"Bearer {place.token.reveal()}"}
-        body = {"commit": commit, "digest": digest}
-        answer = self._connect().post(place.address, json=body, headers=headers)
+        answer = self._tell(place, {"commit": commit, "digest": digest})
         if not answer.ok:
             raise ServiceError(f"The consent was not recorded (HTTP {answer.status_code}).", "Try again.")
+
+    def _tell(self, approval: Approval, body: Mapping[str, str]) -> requests.Response:
+        """Send what the person agrees to."""
+        headers = {"Authorization": f"Bearer {approval.token.reveal()}"}
+        return self._connect().post(approval.address, json=body, headers=headers)
 
     def select_subscription(self, subscription: str) -> None:
         """Make a subscription the session's default, as `az account set` does.
