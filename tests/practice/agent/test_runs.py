@@ -110,6 +110,33 @@ async def test_outputs_reach_jobs_and_stages_and_secret_ones_are_not_stored(benc
     assert "canary-99" not in bench.world.store.dump()
 
 
+@pytest.mark.parametrize("of_the_run", [True, False])
+async def test_variables_of_a_stage_or_the_run_read_outputs_of_stages_before(bench: Bench, of_the_run: bool) -> None:
+    text = "echo '##vso[task.setvariable variable=v;isoutput=true]7'"
+    read = (variable("x", "$[stageDependencies.A.One.outputs['make.v']]"),)
+    run = await bench.all(
+        plan(
+            stage(job(script(text, name="make"), name="One"), name="A"),
+            stage(
+                job(script("echo x=$(x)", display_name="Say")),
+                name="B",
+                depends_on=("A",),
+                variables=() if of_the_run else read,
+            ),
+            variables=read if of_the_run else (),
+        )
+    )
+    assert run["result"] == "succeeded"
+    assert "x=7" in bench.log("Say")
+
+
+async def test_a_variable_that_cannot_be_evaluated_fails_the_run_not_the_request(bench: Bench) -> None:
+    run = await bench.all(plan(stage(job(script("true"))), variables=(variable("x", "$[gt(1, 'a')]"),)))
+    assert run["result"] == "failed"
+    issues = bench.records("Stage")[0]["details"]["issues"]
+    assert [each["message"] for each in issues] == ["Unable to convert from String to Number. Value: 'a'"]
+
+
 async def test_a_stage_that_runs_again_still_gets_secret_outputs(bench: Bench) -> None:
     text = 'echo "##vso[task.setvariable variable=s;isoutput=true;issecret=true]canary-$((90 + 9))"'
     source = variable("s", "$[stageDependencies.A.One.outputs['make.s']]")

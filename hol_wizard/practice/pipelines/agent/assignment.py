@@ -41,8 +41,6 @@ class Assignment:
     """The contexts `dependencies` and `stageDependencies` of runtime expressions."""
     hidden: Sequence[str] = ()
     """Secret values in the dependencies."""
-    hook: str = ""
-    """Name of a deployment job's hook."""
     attempt: int = 1
     """Of the stage, and so of its jobs."""
     timeout_minutes: float = 60

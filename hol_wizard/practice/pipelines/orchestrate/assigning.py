@@ -57,7 +57,6 @@ def assignment_of(
         own_variables=leg["variables"],
         dependencies=dependencies,
         hidden=progress.secret_outputs(),
-        hook=leg["hook"],
         attempt=stage["attempt"],
         timeout_minutes=_minutes(progress, plan.timeout_minutes, known, _TIMEOUT),
         cancel_timeout_minutes=_minutes(progress, plan.cancel_timeout_minutes, known, _CANCEL_TIMEOUT),

@@ -25,6 +25,8 @@ from hol_wizard.practice.pipelines.orchestrate.records import Phase
 from hol_wizard.practice.pipelines.orchestrate.request import RunRequest
 from hol_wizard.practice.pipelines.plan import VariableSource
 
+_NOTHING: Mapping[str, Any] = {"dependencies": {}, "stageDependencies": {}, "pipeline": {}}
+"""What a runtime expression can read before anything has run."""
 Secrets = Callable[[str, str], str]
 """Returns the value of a secret output, by the leg's record and the output's name; empty if it is no longer known."""
 
@@ -71,20 +73,27 @@ def of_job(run: Document, stage: Document, before_stage: Iterable[str], secrets:
         before_stage: The stages that it depends on.
         secrets: The secret outputs.
     """
-    names = {each.lower() for each in before_stage}
     dependencies = {
         job["name"]: {"result": _word(job), "outputs": outputs_of_job(job, secrets)}
         for job in stage["jobs"]
         if job["state"] == Phase.COMPLETED
     }
-    stages = {
-        other["name"]: {
-            job["name"]: {"result": _word(job), "outputs": outputs_of_job(job, secrets)} for job in other["jobs"]
+    return {"dependencies": dependencies, "stageDependencies": of_stages(run, before_stage, secrets)}
+
+
+def of_stages(run: Document, before: Iterable[str], secrets: Secrets) -> dict[str, Any]:
+    """Return the context `stageDependencies` of a stage that depends on these.
+
+    Many public pipelines read it in the variables of a stage, not only of a job.
+    """
+    names = {each.lower() for each in before}
+    return {
+        stage["name"]: {
+            job["name"]: {"result": _word(job), "outputs": outputs_of_job(job, secrets)} for job in stage["jobs"]
         }
-        for other in run["stages"]
-        if other["name"].lower() in names
+        for stage in run["stages"]
+        if stage["name"].lower() in names
     }
-    return {"dependencies": dependencies, "stageDependencies": stages}
 
 
 def variables(
@@ -110,7 +119,7 @@ def variables(
         inner = runtime_expression(source.value)
         value = source.value
         if inner is not None:
-            known = {"variables": found.all(), **contexts}
+            known = {**_NOTHING, **contexts, "variables": found.all()}
             value = expressions.to_text(expressions.evaluate(inner, known, functions)) or ""
         found.set(source.name, value)
     found.recalculate()

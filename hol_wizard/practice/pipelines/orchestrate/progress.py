@@ -108,7 +108,8 @@ class Progress:
             for each in conditions.all_before(plan.name, self._depends)
         }
         try:
-            values = self._variables(plan, None, {})
+            before_stage = contexts.of_stages(run, plan.depends_on, self._tools.secrets)
+            values = self._variables(plan, None, {"stageDependencies": before_stage})
             known = {
                 "variables": values,
                 "pipeline": {},

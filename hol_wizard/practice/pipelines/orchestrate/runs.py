@@ -14,6 +14,7 @@ from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.timelines import Result, Timelines
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.pipelines.agent.variables import expanded
+from hol_wizard.practice.pipelines.expressions import ExpressionError
 from hol_wizard.practice.pipelines.host import Host, RunKey
 from hol_wizard.practice.pipelines.orchestrate import attempts, numbers, validation
 from hol_wizard.practice.pipelines.orchestrate.approvals import Approvals, Status
@@ -230,12 +231,13 @@ class Runs(Register):
             for each in self.all()
             if each["request"]["pipeline"]["id"] == pipeline and each["request"]["project"]["id"] == project
         ]
-        known = {
-            name.lower(): value
-            for name, value in variables(
-                request, "", request.plan.variables, {}, {"counter": self._counters.function(run)}
-            ).items()
-        }
+        functions = {"counter": self._counters.function(run)}
+        try:
+            found = variables(request, "", request.plan.variables, {}, functions)
+        except ExpressionError:
+            # The first stage evaluates the variables again, and fails with the message.
+            found = variables(request, "", (), {}, functions)
+        known = {name.lower(): value for name, value in found.items()}
         known |= {
             "sourcebranchname": known.get("build.sourcebranchname", "").replace("/", "_"),
             "teamproject": request.project.name,
