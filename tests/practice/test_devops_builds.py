@@ -600,13 +600,17 @@ def test_a_new_environment_inherits_nothing_from_a_deleted_one_with_its_id(groun
     assert listed["count"] == 0
 
 
-def test_a_job_gets_a_groups_variable_without_a_value(ground: Ground) -> None:
-    body = {"name": "plain", "type": "Vsts", "variables": {"empty": None, "full": {"value": "1"}}}
+def test_a_job_gets_the_values_of_a_group_that_was_sent_back_as_it_is_shown(ground: Ground) -> None:
+    body: dict[str, Any] = {"name": "plain", "type": "Vsts", "variables": {"empty": None, "full": {"value": "1"}}}
+    body["variables"]["hidden"] = {"value": "2", "isSecret": True}
     ground.cloud.wrong_on_purpose("POST .*/variablegroups")
     made = ground.project.ask("POST", "/distributedtask/variablegroups", body).json()
+    assert made["variables"] == {"empty": {}, "full": {"value": "1"}, "hidden": {"value": None, "isSecret": True}}
+    same = ground.devops.ask("PUT", f"/distributedtask/variablegroups/{made['id']}", made)
+    assert (same.status_code, same.json()["variables"]) == (200, made["variables"])
     allowed = {"allPipelines": {"authorized": True}}
     permissions = f"/pipelines/pipelinepermissions/variablegroup/{made['id']}"
     assert ground.project.ask("PATCH", permissions, allowed, version="7.1-preview.1").status_code == 200
-    ground.push("trigger: none\nvariables:\n- group: plain\nsteps:\n- bash: test '$(full)$(empty)' = 1\n")
+    ground.push("trigger: none\nvariables:\n- group: plain\nsteps:\n- bash: test '$(full)$(empty)$(hidden)' = 12\n")
     build = ground.run()
     assert build["result"] == "succeeded", ground.timeline(build["id"])

@@ -18,6 +18,7 @@ from hol_wizard.practice.devops.members import identity_ref
 from hol_wizard.practice.devops.numbered import NumberedRegister
 from hol_wizard.practice.devops.organizations import Organization
 from hol_wizard.practice.devops.pipeline_permissions import VARIABLE_GROUP, PipelinePermissions
+from hol_wizard.practice.devops.pipelines.definition_body import with_kept_secret
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.service_connections import ServiceConnections, ServiceConnectionsService
 from hol_wizard.practice.directory.assertions import RejectedError
@@ -182,8 +183,15 @@ class VariableGroupsService:
 
     # Requests
 
-    def _given(self, request: Request, organization: Organization) -> Document:
+    def _given(self, request: Request, organization: Organization, before: JsonObject) -> Document:
         """Return the members of a group that a body sets.
+
+        A secret whose value is null keeps the one that it has (terraform-provider-azuredevops issue 1433).
+
+        Args:
+            request: The request.
+            organization: Its organization.
+            before: The variables of the group until now.
 
         Raises:
             Refused: They are incomplete, or name a connection that the caller may not use.
@@ -207,6 +215,8 @@ class VariableGroupsService:
                 key: {**{each: value.get(each) for each in kept}, "isSecret": True, "value": None}
                 for key, value in variables.items()
             }
+        else:
+            variables = {key: with_kept_secret(each, before.get(key) or {}) for key, each in variables.items()}
         return {
             "name": name,
             "type": kind,
@@ -252,7 +262,7 @@ class VariableGroupsService:
 
     def _create(self, request: Request) -> Response:
         organization = access.organization(request)
-        given = self._given(request, organization)
+        given = self._given(request, organization, {})
         for identity in given["projects"]:
             project = self._projects.find(organization, request.who, identity)
             kind = self._projects.kind_of_member(organization, request.who, project)
@@ -277,7 +287,7 @@ class VariableGroupsService:
 
     def _update(self, request: Request) -> Response:
         organization, found = self._managed(request)
-        given = self._given(request, organization)
+        given = self._given(request, organization, found["variables"])
         self._free(given["projects"], but=found["id"])
         group = {**found, **given, "changer": request.who.id, "changed": self._world.clock.now()}
         self._groups.keep(group)

@@ -22,7 +22,13 @@ TRIGGERS: Final = (
     "buildCompletion",
     "all",
 )
-_TRIGGER_NUMBERS: Final = {1: TRIGGERS[0], 2: TRIGGERS[1], 4: TRIGGERS[2], 8: TRIGGERS[3], 64: TRIGGERS[6]}
+_TRIGGER_NUMBERS: Final = {
+    1: "none",
+    2: "continuousIntegration",
+    4: "batchedContinuousIntegration",
+    8: "schedule",
+    64: "pullRequest",
+}
 """Values of `DefinitionTriggerType`, which az sends as numbers (recorded: `"triggerType": 2`)."""
 _STATES: Final = ("enabled", "paused", "disabled")
 _SCOPES: Final = ("projectCollection", "project")
@@ -173,16 +179,19 @@ def _variables(body: JsonObject, before: Mapping[str, Any]) -> JsonObject:
     for name, given in member(body, "variables").items():
         if not isinstance(given, dict):
             raise ValueError(f"the variable {name} is not an object")
-        kept = before.get(name) or {}
-        value = given.get("value")
-        if value is None and given.get("isSecret") and kept.get("isSecret"):
-            value = kept.get("value")
+        value = with_kept_secret(given, before.get(name) or {}).get("value")
         found[name] = {
             "value": value if value is None else str(value),
             **({"allowOverride": True} if boolean(given, "allowOverride") else {}),
             **({"isSecret": True} if boolean(given, "isSecret") else {}),
         }
     return found
+
+
+def with_kept_secret(given: JsonObject, before: Mapping[str, Any]) -> JsonObject:
+    """Return a variable; a secret that is sent without a value keeps the one that it has."""
+    keeps = given.get("value") is None and given.get("isSecret") and before.get("isSecret")
+    return {**given, "value": before.get("value")} if keeps else given
 
 
 def shown_variables(variables: Mapping[str, Any]) -> JsonObject:
