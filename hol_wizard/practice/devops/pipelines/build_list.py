@@ -52,11 +52,11 @@ class BuildSearch:
             ValueError: A time or a number is none.
         """
         query = request.query
-        deleted = scope.choice(request, "deletedFilter", _DELETED) or _DELETED[0]
+        deleted = scope.choice(request, "deletedFilter", _DELETED) or "excludeDeleted"
         order = scope.choice(request, "queryOrder", _ORDERS) or "queueTimeDescending"
         found = []
-        for each in self._builds.of(place, deleted=deleted != _DELETED[0]):
-            if deleted == _DELETED[2] and each["deleted"] is None:
+        for each in self._builds.of(place, deleted=deleted != "excludeDeleted"):
+            if deleted == "onlyDeleted" and each["deleted"] is None:
                 continue
             state = self._states.of(each)
             if (

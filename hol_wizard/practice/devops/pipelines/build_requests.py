@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import errors, paging
-from hol_wizard.practice.devops.pipelines import build_list, scope
+from hol_wizard.practice.devops.pipelines import build_list, properties, scope
 from hol_wizard.practice.devops.pipelines.build_list import BuildSearch
 from hol_wizard.practice.devops.pipelines.build_view import BuildView
 from hol_wizard.practice.devops.pipelines.builds import Builds
 from hol_wizard.practice.devops.pipelines.definition_body import full_branch
-from hol_wizard.practice.devops.pipelines.definition_requests import DefinitionRequests, patched
+from hol_wizard.practice.devops.pipelines.definition_requests import DefinitionRequests
 from hol_wizard.practice.devops.pipelines.definitions import Definitions, not_found
 from hol_wizard.practice.devops.pipelines.leases import Leases
 from hol_wizard.practice.devops.pipelines.run_states import RunStates
@@ -76,9 +76,9 @@ class BuildRequests:
 
     def _list(self, request: Request) -> Response:
         place = self._scope.read(request)
-        wanted = set(paging.words(request, "properties"))
+        wanted = paging.words(request, "properties")
         shown = [
-            self._view.shown(request, place, each) | {"properties": self._view.properties(each, wanted)}
+            self._view.shown(request, place, each) | {"properties": properties.shown(each["properties"], wanted)}
             for each in self._search.find(request, place)
         ]
         return paging.page(request, shown, top=_PAGE)
@@ -86,8 +86,8 @@ class BuildRequests:
     def _get(self, request: Request) -> Response:
         place = self._scope.read(request)
         build = self._find(request, place)
-        properties = self._view.properties(build, set(paging.words(request, "propertyFilters")))
-        return Response(200, self._view.shown(request, place, build) | {"properties": properties})
+        wanted = properties.shown(build["properties"], paging.words(request, "propertyFilters"))
+        return Response(200, self._view.shown(request, place, build) | {"properties": wanted})
 
     def _latest(self, request: Request) -> Response:
         """Return the latest build of a definition, by its ID or name (Latest - Get)."""
@@ -243,16 +243,14 @@ class BuildRequests:
 
     def _properties(self, request: Request) -> Response:
         build = self._find(request, self._scope.read(request))
-        value = self._view.properties(build, set(paging.words(request, "filter") or build["properties"]))
-        return Response(200, {"count": len(value), "value": value})
+        return properties.listed(build["properties"], paging.words(request, "filter"))
 
     def _set_properties(self, request: Request) -> Response:
         place = self._scope.contribute(request, "Update build information")
         build = self._find(request, place)
-        build["properties"] = patched(build["properties"], request.content)
+        build["properties"] = properties.patched(build["properties"], request.content)
         self._builds.keep(build)
-        value = self._view.properties(build, set(build["properties"]))
-        return Response(200, {"count": len(value), "value": value})
+        return properties.listed(build["properties"])
 
 
 def _list(found: list[str]) -> Response:

@@ -120,8 +120,3 @@ class BuildView:
         if build["deleted"] is not None:
             shown |= {"deleted": True, "deletedDate": timestamp(build["deleted"])}
         return shown
-
-    def properties(self, build: Document, wanted: set[str]) -> JsonObject:
-        """Return the properties of a build that a client asks for."""
-        kept = {name: value for name, value in build["properties"].items() if name in wanted}
-        return {name: {"$type": "System.String", "$value": str(value)} for name, value in kept.items()}

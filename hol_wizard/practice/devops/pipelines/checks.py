@@ -127,8 +127,8 @@ class CheckRequests:
         for each in approvers:
             if self._scope.people.named(place.organization, each) is None:
                 raise invalid(f"The identity {each} is not recognized.")
-        order = enumerated(text(settings, "executionOrder") or _ORDERS[0], _ORDERS, "executionOrder")
-        if order != _ORDERS[0] and len(approvers) > 1:
+        order = enumerated(text(settings, "executionOrder") or "anyOrder", _ORDERS, "executionOrder")
+        if order != "anyOrder" and len(approvers) > 1:
             raise unserved("approvers in sequence")
         minimum = whole_number(settings, "minRequiredApprovers")
         if not 0 <= minimum <= len(approvers):
@@ -167,13 +167,13 @@ class CheckRequests:
         return self._listed(request, place, [each for one in asked for each in self._checks.of(place.id, *one)])
 
     def _listed(self, request: Request, place: Place, found: list[Document]) -> Response:
-        settings = scope.choice(request, "$expand", _EXPANSIONS) == _EXPANSIONS[1]
+        settings = scope.choice(request, "$expand", _EXPANSIONS) == "settings"
         shown = [self._shown(request, place, each, settings=settings) for each in found]
         return Response(200, {"count": len(shown), "value": shown})
 
     def _get(self, request: Request) -> Response:
         place = self._scope.read(request)
-        settings = scope.choice(request, "$expand", _EXPANSIONS) == _EXPANSIONS[1]
+        settings = scope.choice(request, "$expand", _EXPANSIONS) == "settings"
         return Response(200, self._shown(request, place, self._find(request, place), settings=settings))
 
     def _create(self, request: Request) -> Response:
@@ -275,7 +275,7 @@ class ApprovalRequests:
 
     @staticmethod
     def _wants_steps(request: Request) -> bool:
-        return scope.choice(request, "$expand", _STEPS) == _STEPS[1]
+        return scope.choice(request, "$expand", _STEPS) == "steps"
 
     def _get(self, request: Request) -> Response:
         place = self._scope.read(request)

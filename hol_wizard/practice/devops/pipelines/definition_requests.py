@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from hol_wizard.practice.devops import paging
-from hol_wizard.practice.devops.pipelines import definition_body, queues, scope
+from hol_wizard.practice.devops.pipelines import definition_body, properties, queues, scope
 from hol_wizard.practice.devops.pipelines.definitions import YAML, Definitions, body_of, newest, not_found, yaml_file
 from hol_wizard.practice.devops.pipelines.general_settings import GeneralSettings
 from hol_wizard.practice.devops.pipelines.queues import HOSTED, Queues
@@ -209,14 +208,14 @@ class DefinitionRequests:
 
     def _properties(self, request: Request) -> Response:
         place = self._scope.read(request)
-        return _collection(self._find(request, place)["properties"], set(paging.words(request, "filter")))
+        return properties.listed(self._find(request, place)["properties"], paging.words(request, "filter"))
 
     def _set_properties(self, request: Request) -> Response:
         place = self._scope.contribute(request, "Edit build pipeline")
         definition = self._find(request, place)
-        properties = patched(definition["properties"], request.content)
-        self._definitions.keep({**definition, "properties": properties})
-        return _collection(properties, set())
+        changed = properties.patched(definition["properties"], request.content)
+        self._definitions.keep({**definition, "properties": changed})
+        return properties.listed(changed)
 
     # What is shown
 
@@ -279,33 +278,3 @@ class DefinitionRequests:
 _ELSEWHERE: Final = frozenset(
     {"name", "path", "queue", "queueStatus", "process", "repository", "triggers", "variables", "variableGroups"}
 )
-
-
-def patched(properties: Document, content: bytes) -> Document:
-    """Return properties after a JSON Patch (official example: Properties - Update Definition Properties).
-
-    Raises:
-        ValueError: It is no JSON Patch.
-    """
-    changes: Any = json.loads(content)
-    if not isinstance(changes, list):
-        raise ValueError("no JSON Patch")
-    if any(not isinstance(each, dict) or not isinstance(each.get("path"), str) for each in changes):
-        raise ValueError("no JSON Patch")
-    changed = dict(properties)
-    for each in changes:
-        name = str(each["path"]).removeprefix("/")
-        if each.get("op") == "remove":
-            changed.pop(name, None)
-        else:
-            changed[name] = each.get("value")
-    return changed
-
-
-def _collection(properties: Document, wanted: set[str]) -> Response:
-    value = {
-        name: {"$type": "System.String", "$value": str(each)}
-        for name, each in properties.items()
-        if not wanted or name in wanted
-    }
-    return Response(200, {"count": len(value), "value": value})

@@ -54,8 +54,8 @@ class FolderRequests:
         order = scope.choice(request, "queryOrder", _ORDERS)
         root = {"path": _ROOT, "created": place.project["created"], "by": place.project["owner"], "description": None}
         found = [each for each in (root, *self._folders.of(place)) if _inside(str(each["path"]), below)]
-        if order in _ORDERS[1:]:
-            found.sort(key=lambda each: str(each["path"]).lower(), reverse=order == _ORDERS[2])
+        if order.startswith("folder"):
+            found.sort(key=lambda each: str(each["path"]).lower(), reverse=order.endswith("Descending"))
         return Response(200, {"count": len(found), "value": [self._shown(request, place, each) for each in found]})
 
     def _find(self, request: Request, place: Place) -> Document:

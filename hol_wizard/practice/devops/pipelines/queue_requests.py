@@ -6,7 +6,6 @@ from typing import Final
 
 from hol_wizard.practice.devops import paging
 from hol_wizard.practice.devops.pipelines import scope
-from hol_wizard.practice.devops.pipelines.build_list import STATUSES
 from hol_wizard.practice.devops.pipelines.build_view import BuildView
 from hol_wizard.practice.devops.pipelines.builds import REASONS, Builds
 from hol_wizard.practice.devops.pipelines.definitions import Definitions, newest, not_found
@@ -77,7 +76,7 @@ class QueueBuildRequests:
         for name, value in body.items():
             if name not in _QUEUED | _SENT_BACK and value not in (None, [], {}, False):
                 raise unserved(f"the member '{name}' of a queued build")
-        if (text(body, "status") or STATUSES[5]).lower() != STATUSES[5].lower():
+        if text(body, "status").lower() not in {"", "notstarted"}:
             raise unserved("the member 'status' of a queued build")
         definition = self._definition(request, place, body)
         try:
