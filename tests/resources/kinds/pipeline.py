@@ -4,31 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from hol_wizard.engine import ownership
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.devops import PROJECT, required_repository
-from hol_wizard.resources.devops_project import lab_project
+from hol_wizard.resources.devops import required_repository
 from hol_wizard.resources.pipeline import BuildPipeline, lab_pipeline
-from tests.resources.in_organization import ORGANIZATION, OrganizationCase, remove_project
+from tests.resources.in_organization import ProjectCase
 
 
-class BuildPipelineCase(OrganizationCase):
+class BuildPipelineCase(ProjectCase):
     resource = BuildPipeline
 
     def prepare(self) -> None:
         super().prepare()
-        self.ground.companions = frozenset({PROJECT})
-        ownership.solve(lab_project(self.ground.context()))
         seeded = self.ground.attendee.solve("devops-project/seed-the-repository")
         assert seeded.all_passed()
 
     def make(self, context: StepContext) -> BuildPipeline:
         return lab_pipeline(context)
-
-    def ask(self, method: str, path: str, body: Any = None, **query: str) -> Any:
-        project = self.ground.context().names.devops_project
-        address = f"{self.ground.cloud.endpoints['devops']}/{ORGANIZATION}/{project}/_apis{path}"
-        return self.hand.http.request(method, address, params={"api-version": "7.1", **query}, json=body, timeout=10)
 
     def found(self) -> dict[str, Any]:
         name = self.ground.context().names.pipeline
@@ -73,6 +64,3 @@ class BuildPipelineCase(OrganizationCase):
     def remove(self) -> None:
         if found := self.found():
             self.send("DELETE", f"/build/definitions/{found['id']}")
-
-    def remove_parent(self) -> None:
-        remove_project(self.ground)

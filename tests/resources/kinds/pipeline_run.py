@@ -8,20 +8,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from hol_wizard.engine import ownership
 from hol_wizard.practice import seed
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.devops import PROJECT
-from hol_wizard.resources.devops_project import lab_project
 from hol_wizard.resources.pipeline_run import PipelineRun
 from tests.practice.test_devops import as_user
 from tests.practice.test_devops_git import git
-from tests.resources.in_organization import ORGANIZATION, OrganizationCase, remove_project
+from tests.resources.in_organization import ORGANIZATION, ProjectCase
 
 FILE = "trigger: none\npool:\n  vmImage: ubuntu-24.04\nsteps:\n- script: echo built\n"
 
 
-class PipelineRunCase(OrganizationCase):
+class PipelineRunCase(ProjectCase):
     resource = PipelineRun
     exempt = MappingProxyType(
         {
@@ -32,8 +29,6 @@ class PipelineRunCase(OrganizationCase):
 
     def prepare(self) -> None:
         super().prepare()
-        self.ground.companions = frozenset({PROJECT})
-        ownership.solve(lab_project(self.ground.context()))
         self.name = self.ground.context().names.devops_project
         self.commit = self._push()
         repository = self.ask("GET", "/git/repositories").json()["value"][0]
@@ -65,10 +60,6 @@ class PipelineRunCase(OrganizationCase):
     def make(self, context: StepContext) -> PipelineRun:
         return PipelineRun(context, ORGANIZATION, self.pipeline, "main", self.commit, digest="0" * 64)
 
-    def ask(self, method: str, path: str, body: Any = None, **query: str) -> Any:
-        address = f"{self.ground.cloud.endpoints['devops']}/{ORGANIZATION}/{self.name}/_apis{path}"
-        return self.hand.http.request(method, address, params={"api-version": "7.1", **query}, json=body, timeout=10)
-
     def found(self) -> list[dict[str, Any]]:
         answer = self.ask("GET", "/build/builds", definitions=str(self.pipeline))
         return list(answer.json()["value"]) if answer.status_code == 200 else []
@@ -94,6 +85,3 @@ class PipelineRunCase(OrganizationCase):
         for each in self.found():
             self._ended(each["id"])
             assert self.ask("DELETE", f"/build/builds/{each['id']}").status_code == 204
-
-    def remove_parent(self) -> None:
-        remove_project(self.ground)

@@ -14,8 +14,6 @@ from hol_wizard.resources import build_identity
 from hol_wizard.resources.application import ApplicationRegistration
 from hol_wizard.resources.azure_resource import AzureResource
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.devops import PROJECT
-from hol_wizard.resources.devops_project import lab_project
 from hol_wizard.resources.federated_credential import AUDIENCE, ApplicationCredential, IdentityCredential
 from hol_wizard.resources.pipeline_permission import PipelinePermission
 from hol_wizard.resources.service_connection import AzureConnection, lab_connection
@@ -23,7 +21,7 @@ from hol_wizard.resources.variable_group import VaultGroup, lab_group
 from hol_wizard.services.devops.service_connections import ENDPOINT
 from hol_wizard.services.graph import Trust
 from tests.resources.case import Case
-from tests.resources.in_organization import ORGANIZATION, OrganizationCase, remove_project
+from tests.resources.in_organization import ORGANIZATION, ProjectCase
 from tests.service_connections import azure_connection
 from tests.steps.attendee import GROUP
 from tests.steps.directory import Directory
@@ -33,20 +31,14 @@ MANAGED = "2023-01-31"
 WANTED = Trust("hol-azure", "https://issuer.example/v2.0", "/sc/1/2", (AUDIENCE,))
 
 
-class InProjectCase(OrganizationCase):
+class InProjectCase(ProjectCase):
     """Something in the lab's project, with the identity of the build."""
 
     def prepare(self) -> None:
         super().prepare()
-        self.ground.companions = frozenset({PROJECT, "Managed identity", AzureConnection.kind})
+        self.ground.companions |= {"Managed identity", AzureConnection.kind}
         assert self.ground.attendee.solve(f"{GROUP}@dev").all_passed()
         ownership.solve(build_identity.managed(self.ground.context()))
-        ownership.solve(lab_project(self.ground.context()))
-
-    def ask(self, method: str, path: str, body: Any = None, **query: str) -> requests.Response:
-        project = self.ground.context().names.devops_project
-        address = f"{self.ground.cloud.endpoints['devops']}/{ORGANIZATION}/{project}/_apis{path}"
-        return self.hand.http.request(method, address, params={"api-version": "7.1", **query}, json=body, timeout=10)
 
     def send(self, method: str, path: str, body: Any = None, **query: str) -> None:
         answer = self.hand.ask(method, path, body, **query)
@@ -66,9 +58,6 @@ class InProjectCase(OrganizationCase):
         context = self.ground.context()
         parameters = {"tenantid": seed.TENANT, "serviceprincipalid": build_identity.required(context).client}
         return azure_connection(name, parameters, serviceEndpointProjectReferences=self.references(name))
-
-    def remove_parent(self) -> None:
-        remove_project(self.ground)
 
 
 class AzureConnectionCase(InProjectCase):
@@ -198,16 +187,7 @@ class PipelinePermissionCase(InProjectCase):
         self._permit(allowed=True)
 
     def refuse(self) -> None:
-        self.ground.cloud.control.fault(
-            "error",
-            service="devops",
-            method="PATCH",
-            path="pipelinepermissions",
-            times=1,
-            status=403,
-            code="AccessDeniedException",
-            message="Access denied.",
-        )
+        self.refuse_at("pipelinepermissions", method="PATCH", message="Access denied.")
 
     def remove(self) -> None:
         self._permit(allowed=False)
