@@ -8,7 +8,6 @@ of a cluster. INVALID_STATE and its text are quoted from public issues.
 from __future__ import annotations
 
 import secrets
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -308,16 +307,9 @@ class Clusters:
     def _stop(self, cluster: Document, reason: JsonObject, message: str, when: float | None = None) -> None:
         """Release the machines of a cluster."""
         at = self._world.clock.now() if when is None else when
-        operation: Document = {
-            "id": str(uuid.uuid4()),
-            "kind": "databricks cluster stop",
-            "target": self._key(cluster),
-            "started": at,
-            "due": at + DURATIONS["Databricks cluster stop"].seconds / self._world.clock.speed,
-            "status": "Running",
-            "error": None,  # no faults apply: a stop does not fail
-        }
-        self._world.operations.keep(operation)
+        due = at + DURATIONS["Databricks cluster stop"].seconds / self._world.clock.speed
+        # No fault applies: a stop does not fail.
+        operation = self._world.operations.begin_until("databricks cluster stop", self._key(cluster), due, started=at)
         cluster.update(state="TERMINATING", state_message=message, operation=operation["id"], reason=reason)
         self._put(cluster)
         self._record(cluster, "TERMINATING", at, reason=reason)

@@ -61,14 +61,27 @@ class Operations(Register):
         """
         world = self._world
         fault = world.faults.take("resource_manager", str(more.get("method", "")), request, ("failed-operation",))
-        operation = {
-            "id": str(uuid.uuid4()),
+        error = {"code": fault["code"], "message": fault["message"]} if fault else None
+        return self.begin_until(kind, target, world.clock.due(work), error=error, **more)
+
+    def begin_until(self, kind: str, target: str, due: float, *, identity: str = "", **more: Any) -> Document:
+        """Start an operation that is due at a given time, and return its document; no fault makes it fail.
+
+        Args:
+            kind: As for `begin`.
+            target: As for `begin`.
+            due: When it ends, in seconds since the epoch.
+            identity: Its ID; empty for a new one.
+            more: Data for its end, or other values of its fields.
+        """
+        operation: Document = {
+            "id": identity or str(uuid.uuid4()),
             "kind": kind,
             "target": target,
-            "started": world.clock.now(),
-            "due": world.clock.due(work),
+            "started": self._world.clock.now(),
+            "due": due,
             "status": "Running",
-            "error": {"code": fault["code"], "message": fault["message"]} if fault else None,
+            "error": None,
             **more,
         }
         if len(self._documents) >= _MOST:

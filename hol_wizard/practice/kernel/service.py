@@ -98,7 +98,7 @@ class Request:
             return {}
         body = json.loads(self.content)
         if not isinstance(body, dict):
-            raise ValueError("the body is no JSON object")
+            raise ValueError("the body is not a JSON object")
         return body
 
     @cached_property

@@ -195,7 +195,7 @@ class Store:
             for collection, key, body in database.execute("SELECT collection, key, body FROM documents ORDER BY place"):
                 document = json.loads(body)
                 if not isinstance(document, dict):
-                    raise UnreadableError(f"{collection}/{key} is no document")
+                    raise UnreadableError(f"{collection}/{key} is not a document")
                 self._memory.setdefault(collection, {})[key] = document
         except ValueError as error:
             database.close()

@@ -151,6 +151,11 @@ def script(text: str, **how: Any) -> Step:
     return Step("CmdLine@2", PLACE, {"script": text, **inputs}, env, **how)
 
 
+def task(reference: str, title: str = "It", **inputs: str) -> Step:
+    """Return a step with a task."""
+    return Step(reference, PLACE, inputs, display_name=title)
+
+
 NO_CHECKOUT = Step("Checkout@1", PLACE, {"repository": "none"})
 
 

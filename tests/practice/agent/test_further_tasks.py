@@ -1,4 +1,4 @@
-"""The tasks of the second round."""
+"""What further tasks do: archives, programs, a vault's secrets, a cache."""
 
 from __future__ import annotations
 
@@ -11,13 +11,8 @@ import pytest
 
 from hol_wizard.practice.pipelines.agent.tasks import RUNS
 from hol_wizard.practice.pipelines.host import Artifact
-from hol_wizard.practice.pipelines.plan import Step
 from hol_wizard.practice.pipelines.tasks import known
-from tests.practice.agent.bench import PLACE, Bench, launcher, script
-
-
-def task(reference: str, title: str = "It", **inputs: str) -> Step:
-    return Step(reference, PLACE, inputs, display_name=title)
+from tests.practice.agent.bench import Bench, launcher, script, task
 
 
 def test_every_task_that_is_known_does_something() -> None:

@@ -25,13 +25,9 @@ from tests.practice.agent.bench import (
     request,
     script,
     stage,
+    task,
     variable,
 )
-
-
-def task(reference: str, title: str = "It", **inputs: str) -> Step:
-    return Step(reference, PLACE, inputs, display_name=title)
-
 
 # Scripts
 

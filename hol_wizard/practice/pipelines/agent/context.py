@@ -58,7 +58,7 @@ class JobContext:
     clones: dict[str, Clone] = field(default_factory=dict)
     """What was checked out, by the path in the job's folder."""
     noted: set[str] = field(default_factory=set)
-    """What has been said once and is not said again."""
+    """Messages that the log of this job already has, and that are not repeated."""
 
     @property
     def host(self) -> Host:

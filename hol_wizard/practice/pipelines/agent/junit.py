@@ -1,7 +1,7 @@
 """Reads test results in the format of JUnit, as the azure-pipelines-agent does (JUnitResultReader.cs).
 
 A `failure` or `error` means Failed, `skipped` NotExecuted, anything else Passed; a case without a name is left out; a
-duration that is no number counts as 0. Declarations of document types, and with them entities, are refused.
+duration that is not a number counts as 0. Declarations of document types, and with them entities, are refused.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def read_xml(path: Path) -> ElementTree.Element:
     """Return the root of a file.
 
     Raises:
-        UnreadableResultsError: It cannot be read, is no XML, or declares a document type with entities.
+        UnreadableResultsError: It cannot be read, is not XML, or declares a document type with entities.
     """
     builder = ElementTree.TreeBuilder()
     parser = expat.ParserCreate(namespace_separator="}")

@@ -89,7 +89,7 @@ def match(paths: Iterable[Path], patterns: Sequence[str], root: Path) -> list[Pa
 
 
 def _literal(path: str) -> str:
-    """Return a path as a pattern: brackets in folders are no pattern."""
+    """Return a path as a pattern: brackets in the names of folders stand for themselves."""
     return re.sub(r"([\[*?])", r"[\1]", path)
 
 

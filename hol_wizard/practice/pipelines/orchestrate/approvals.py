@@ -30,7 +30,7 @@ class Status(StrEnum):
 
 
 class DecisionError(Exception):
-    """Somebody cannot decide an approval; the message says why."""
+    """A person cannot decide an approval; the message says why."""
 
 
 class Approvals(Register):
@@ -50,7 +50,7 @@ class Approvals(Register):
             stage: Name of the stage that waits.
             resource: `kind`, `id` and `name` of the protected resource.
             check: What it was configured with.
-            requester: Object ID of who queued the run.
+            requester: Object ID of the person who queued the run.
         """
         now = self._world.clock.now()
         approval: Document = {
@@ -74,17 +74,8 @@ class Approvals(Register):
         }
         self.keep(approval)
         # A person's time is never sped up.
-        self._world.operations.keep(
-            {
-                "id": f"{_OPERATION}-{approval['id']}",
-                "kind": _OPERATION,
-                "target": approval["id"],
-                "started": now,
-                "due": approval["expires"],
-                "status": "Running",
-                "error": None,
-            }
-        )
+        identity = f"{_OPERATION}-{approval['id']}"
+        self._world.operations.begin_until(_OPERATION, approval["id"], approval["expires"], identity=identity)
         return approval
 
     def decide(self, approval: Document, who: str, may_act_for: set[str], status: Status, comment: str) -> Document:
@@ -98,7 +89,7 @@ class Approvals(Register):
             comment: What they say.
 
         Raises:
-            DecisionError: They are no approver, or it is decided already.
+            DecisionError: They are not an approver, or it is already decided.
         """
         if approval["status"] != Status.PENDING:
             raise DecisionError(f"The approval is already {approval['status']}.")
@@ -108,7 +99,7 @@ class Approvals(Register):
         if not open_steps:
             raise DecisionError("Only an approver who has not decided yet can approve or reject.")
         if who == approval["requester"] and not approval["requester_may_approve"]:
-            raise DecisionError("Who queued the run must not approve it.")
+            raise DecisionError("The person who queued the run cannot approve it.")
         now = self._world.clock.now()
         open_steps[0].update(actual=who, status=status, comment=comment, changed=now)
         approved = sum(each["status"] == Status.APPROVED for each in approval["steps"])

@@ -150,7 +150,7 @@ class Progress:
 
     def _start_stage(self, stage: Document, plan: Stage) -> None:
         tools, run = self._tools, self._run
-        # Jobs of a stage that runs in spite of a cancellation do so as well: conditions page, "canceled builds".
+        # If a stage runs although the run was canceled, so do its jobs: conditions page, "canceled builds".
         stage.update(state=Phase.RUNNING, in_canceled_run=run["canceled"])
         tools.timeline.start(run, stage["record"])
         sources = (self._request.source, *self._request.repositories.values())

@@ -1,7 +1,7 @@
 """The tasks ArchiveFiles@2 and ExtractFiles@1, for zip and tar.
 
 azure-pipelines-tasks, ArchiveFilesV2/archivefiles.ts and ExtractFilesV1/extractfilestask.ts. Nothing is written outside
-of the destination folder, whatever the names in an archive are.
+of the destination folder, regardless of the names in an archive.
 """
 
 from __future__ import annotations
