@@ -23,6 +23,7 @@ from hol_wizard.practice.launchers.without_engine.command_line import (
     say,
 )
 from hol_wizard.practice.launchers.without_engine.store import Store
+from hol_wizard.tar_extraction import extract_member
 
 _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")
 """Variables of the step that a container's program needs on this machine."""
@@ -99,7 +100,8 @@ class Containers:
         files.mkdir(parents=True)
         for layer in self._store.layers(identity):
             with tarfile.open(layer) as archive:
-                archive.extractall(files, filter="data")
+                for member in archive:
+                    extract_member(archive, member, files)
         settings = self._store.config(identity)["config"]
         about = {"command": own or settings.get("Cmd") or [], "environment": settings.get("Env") or []}
         (place / "container.json").write_text(

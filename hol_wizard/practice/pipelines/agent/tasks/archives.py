@@ -14,6 +14,7 @@ from hol_wizard.practice.kernel.timelines import Result
 from hol_wizard.practice.pipelines.agent import patterns
 from hol_wizard.practice.pipelines.agent.context import StepContext, TaskError
 from hol_wizard.practice.pipelines.agent.tasks.files import clean
+from hol_wizard.tar_extraction import extract_member
 
 _MODES = {"gz": "w:gz", "bz2": "w:bz2", "xz": "w:xz", "none": "w"}
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
@@ -95,4 +96,4 @@ def _from_tar(file: Path, target: Path, overwrite: bool) -> None:
         for each in archive_file:
             if each.isfile():
                 _check_new(target / each.name, overwrite)
-            archive_file.extract(each, target, filter="data")
+            extract_member(archive_file, each, target)
