@@ -139,6 +139,34 @@ def test_who_is_no_creator_makes_no_connection_and_no_group(practice_cloud: Prac
     assert reader.ask("PATCH", path, allowed, inside=True, **PREVIEW).status_code == 403
 
 
+def test_nothing_is_shared_with_a_project_of_which_one_is_only_a_reader(
+    practice_cloud: PracticeCloud, project: Project
+) -> None:
+    practice_cloud.wrong_on_purpose("(PUT|POST) .*/_apis/serviceendpoint", "PUT .*/variablegroups")
+    other = project.devops.make("other")["id"]
+    join(project.devops, seed.CONTRIBUTOR_USER, project.id)
+    users = f"{practice_cloud.endpoints['devops_entitlements']}/practice/_apis/userentitlements"
+    user = member_id(PRACTICE.name, seed.CONTRIBUTOR_USER.id)
+    entry = {"group": {"groupType": "projectReader"}, "projectRef": {"id": other}}
+    change = [{"op": "add", "path": f"/projectEntitlements/{other}", "value": entry}]
+    query = {"api-version": "7.1"}
+    headers = {"Content-Type": "application/json-patch+json"}
+    added = project.devops.http.patch(f"{users}/{user}", params=query, json=change, headers=headers, timeout=10)
+    assert added.status_code == 200, added.text
+    mine = Project(as_user(practice_cloud, seed.CONTRIBUTOR_USER.name), project.id)
+    both = [{"name": "shared", "projectReference": {"id": each}} for each in (project.id, other)]
+    connection = mine.make("mine")
+    body = {**mine.connection("mine"), "serviceEndpointProjectReferences": both}
+    assert mine.ask("PUT", f"/serviceendpoint/endpoints/{connection['id']}", body).status_code == 403
+    group = mine.ask("POST", "/distributedtask/variablegroups", plain := mine.group("", type="Vsts", providerData=None))
+    assert group.status_code == 200, group.text
+    shared = {**plain, "variableGroupProjectReferences": both}
+    refused = mine.ask("PUT", f"/distributedtask/variablegroups/{group.json()['id']}", shared)
+    assert (refused.status_code, refused.json()["typeKey"]) == (403, "AccessDeniedException")
+    alone = mine.ask("PUT", f"/distributedtask/variablegroups/{group.json()['id']}", plain)
+    assert alone.status_code == 200, alone.text
+
+
 PREVIEW = {"api-version": "7.1-preview.1"}
 
 

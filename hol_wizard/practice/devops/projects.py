@@ -138,6 +138,11 @@ class Projects:
         """Return whether somebody may change what is in a project: all members except readers."""
         return self.kind_of_member(organization, who, project) not in {"", "projectReader"}
 
+    def creates(self, organization: Organization, who: seed.Principal, project: Document) -> bool:
+        """Return whether somebody may create service connections and variable groups in a project."""
+        kind = self.kind_of_member(organization, who, project)
+        return kind in {"projectAdministrator", "projectContributor"}
+
     def find(self, organization: Organization, who: seed.Principal, name_or_id: str) -> Document:
         """Return a project.
 

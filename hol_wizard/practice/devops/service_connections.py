@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -178,10 +178,19 @@ class ServiceConnectionsService:
 
     # Who may
 
-    def _may_create(self, organization: Organization, request: Request, project: Document) -> bool:
-        """Contributors are creators by default ("Service connections", user permissions)."""
-        kind = self._projects.kind_of_member(organization, request.who, project)
-        return kind in {"projectAdministrator", "projectContributor"}
+    def _check_creator(self, request: Request, organization: Organization, projects: Iterable[str]) -> None:
+        """Make sure that the caller may create connections in projects.
+
+        Contributors are creators by default ("Service connections", user permissions). That this is needed too to share
+        an existing connection with a project is an estimate.
+        """
+        for identity in projects:
+            project = self._projects.find(organization, request.who, identity)
+            if not self._projects.creates(organization, request.who, project):
+                # terraform-provider-azuredevops issue 723; the status is an estimate.
+                message = "You do not have permission to create a service connection. You need to be a Creator for "
+                message += "service connections in this project."
+                raise errors.refused(403, message, "AccessCheckException", "Microsoft.VisualStudio.Services.Security")
 
     def manages(self, organization: Organization, who: seed.Principal, project: Document, connection: Document) -> bool:
         """Return whether somebody is an administrator of a connection: its creator, and those of the project."""
@@ -258,13 +267,8 @@ class ServiceConnectionsService:
     def _create(self, request: Request) -> Response:
         organization = access.organization(request)
         given = self._given(request, organization, request.json)
+        self._check_creator(request, organization, given["projects"])
         for identity, reference in given["projects"].items():
-            project = self._projects.find(organization, request.who, identity)
-            if not self._may_create(organization, request, project):
-                # terraform-provider-azuredevops issue 723; the status is an estimate.
-                message = "You do not have permission to create a service connection. You need to be a Creator for "
-                message += "service connections in this project."
-                raise errors.refused(403, message, "AccessCheckException", "Microsoft.VisualStudio.Services.Security")
             self._free(identity, reference["name"])
         now = self._world.clock.now()
         connection: Document = {
@@ -290,6 +294,7 @@ class ServiceConnectionsService:
     def _update(self, request: Request) -> Response:
         organization, found = self._managed(request)
         given = self._given(request, organization, request.json)
+        self._check_creator(request, organization, set(given["projects"]) - set(found["projects"]))
         for identity, reference in given["projects"].items():
             self._free(identity, reference["name"], but=found["id"])
         changed = {**found, **given}
@@ -340,7 +345,7 @@ class ServiceConnectionsService:
                 "owner": "library",
             }
             fits = all(not named or facts[key] in named for key, named in wanted.items())
-            # One that is not ready is told only when it is asked for by name, or with `includeFailed`.
+            # One that is not ready is listed only if it is asked for by name, or with `includeFailed`.
             if fits and (failed or wanted["name"] or wanted["id"] or self._connections.is_ready(each)):
                 value.append(self.shown(request, each, project["id"]))
         return Response(200, {"count": len(value), "value": value})

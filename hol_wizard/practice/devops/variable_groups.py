@@ -9,7 +9,7 @@ azure-devops 7.1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -166,6 +166,17 @@ class VariableGroupsService:
     def _manages(self, organization: Organization, request: Request, project: Document, group: Document) -> bool:
         return request.who.id == group["creator"] or self._projects.administers(organization, request.who, project)
 
+    def _check_creator(self, request: Request, organization: Organization, projects: Iterable[str]) -> None:
+        """Make sure that the caller may create groups in projects, also to share an existing one: an estimate.
+
+        Contributors are creators ("Library", security); the text is an estimate.
+        """
+        for identity in projects:
+            project = self._projects.find(organization, request.who, identity)
+            if not self._projects.creates(organization, request.who, project):
+                message = "You do not have permissions to create variable groups in this project."
+                raise errors.refused(403, message, "AccessDeniedException", _SPACE)
+
     def _managed(self, request: Request) -> tuple[Organization, Document]:
         """Return the group of the path, if the caller may change it; the error's text is an estimate."""
         organization, found = access.organization(request), self._groups.find(request.match["id"])
@@ -263,13 +274,7 @@ class VariableGroupsService:
     def _create(self, request: Request) -> Response:
         organization = access.organization(request)
         given = self._given(request, organization, {})
-        for identity in given["projects"]:
-            project = self._projects.find(organization, request.who, identity)
-            kind = self._projects.kind_of_member(organization, request.who, project)
-            if kind not in {"projectAdministrator", "projectContributor"}:
-                # Contributors are creators ("Library", security); the text is an estimate.
-                message = "You do not have permissions to create variable groups in this project."
-                raise errors.refused(403, message, "AccessDeniedException", _SPACE)
+        self._check_creator(request, organization, given["projects"])
         self._free(given["projects"])
         now = self._world.clock.now()
         group: Document = {
@@ -288,6 +293,7 @@ class VariableGroupsService:
     def _update(self, request: Request) -> Response:
         organization, found = self._managed(request)
         given = self._given(request, organization, found["variables"])
+        self._check_creator(request, organization, set(given["projects"]) - set(found["projects"]))
         self._free(given["projects"], but=found["id"])
         group = {**found, **given, "changer": request.who.id, "changed": self._world.clock.now()}
         self._groups.keep(group)
