@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.read_cache import ReadCache
@@ -15,6 +14,7 @@ from hol_wizard.resources import key_vault
 from hol_wizard.resources.application import CHANGED_AT_ONCE, STEP, ApplicationRegistration
 from hol_wizard.resources.azure_resource import read
 from hol_wizard.resources.context import StepContext
+from hol_wizard.services.answers import moment
 from hol_wizard.services.graph import Application, Password
 from hol_wizard.services.secrets import Secret
 
@@ -240,10 +240,8 @@ def young(passwords: Sequence[Password]) -> bool:
 
 
 def _seconds(text: str) -> float | None:
-    try:
-        return datetime.fromisoformat(text[:19]).replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return None
+    parsed = moment(text)
+    return None if parsed is None else parsed.timestamp()
 
 
 def good_until(passwords: Sequence[Password]) -> Expectation:

@@ -10,7 +10,7 @@ from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.in_repository import InRepository
-from hol_wizard.services.devops.connection import moment
+from hol_wizard.services.answers import moment
 from hol_wizard.services.devops.policies import ReviewPolicy, Scope
 from hol_wizard.services.devops.repositories import HEADS
 

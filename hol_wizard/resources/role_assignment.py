@@ -6,7 +6,6 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from hol_wizard.engine import ownership
@@ -17,6 +16,7 @@ from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import NotFoundError, ServiceError
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.service_principal import account
+from hol_wizard.services.answers import moment
 from hol_wizard.services.graph import Principal
 
 Assignment = Mapping[str, Any]
@@ -253,13 +253,9 @@ def is_young(found: Assignment | None) -> bool:
 
 
 def _age(found: Assignment) -> float:
-    """Return the seconds since the assignment was created; None if unknown."""
-    text = str(found["properties"].get("createdOn") or "")
-    try:
-        made = datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)
-    except ValueError:
-        return 0.0
-    return max(0.0, time.time() - made.timestamp())
+    """Return the seconds since the assignment was created; 0 if unknown."""
+    made = moment(str(found["properties"].get("createdOn") or ""))
+    return 0.0 if made is None else max(0.0, time.time() - made.timestamp())
 
 
 def plan(context: StepContext, grant: Grant) -> tuple[Change, ...]:

@@ -7,6 +7,7 @@ its source, and would look like a bug in the wizard.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from hol_wizard.errors import InconclusiveError
@@ -201,6 +202,14 @@ class Pages:
         if page:
             self._seen.add(page)
         return page
+
+
+def moment(text: str) -> datetime | None:
+    """Parse a time in UTC, to the second: services write up to seven decimal places; None if it is none."""
+    try:
+        return datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _wrapped(value: Any, source: str, name: str) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from hol_wizard.engine import ownership
 from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change, Marked, action, check, solve, undo
@@ -17,6 +16,7 @@ from hol_wizard.resources.devops import branches, organization, required_reposit
 from hol_wizard.resources.local_clone import LocalClone
 from hol_wizard.resources.notebooks import uncommitted
 from hol_wizard.resources.training_run import TrainingRun, counting, listed_runs, noted_commits, own_git_folder
+from hol_wizard.services.answers import moment
 from hol_wizard.services.devops.repositories import Repository
 from hol_wizard.services.git.clone import counted
 from hol_wizard.services.machine_learning import ModelVersion
@@ -40,16 +40,8 @@ def _own_model(context: StepContext) -> tuple[ModelVersion | None, int]:
     return next((each for each in found if wanted <= dict(each.tags).items()), None), len(found)
 
 
-def _created(model: ModelVersion) -> datetime | None:
-    """Return when a version was registered, to the second; None if Azure does not tell."""
-    try:
-        return datetime.fromisoformat(model.created[:19]).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-
-
 def _when(model: ModelVersion) -> str:
-    created = _created(model)
+    created = moment(model.created)
     return f"{created:%d %B %Y %H:%M} UTC" if created is not None else "an unknown time"
 
 
@@ -78,7 +70,7 @@ def _model_of_the_browser(context: StepContext) -> ModelVersion | None:
     """Return the person's newest model if no run of this wizard's can have registered it."""
     model, _ = _own_model(context)
     runs = listed_runs(context)
-    if model is None or (created := _created(model)) is None or (noted_commits(context) and not runs):
+    if model is None or (created := moment(model.created)) is None or (noted_commits(context) and not runs):
         return None
     ends = [each.finished if each.ended else None for each in runs]
     return model if all(end is not None and end < created for end in ends) else None

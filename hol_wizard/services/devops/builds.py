@@ -11,8 +11,8 @@ from typing import Final
 from urllib.parse import quote
 
 from hol_wizard.errors import InconclusiveError, NotFoundError
-from hol_wizard.services.answers import Document
-from hol_wizard.services.devops.connection import VERSION, Connection, ask, moment
+from hol_wizard.services.answers import Document, moment
+from hol_wizard.services.devops.connection import VERSION, Connection, ask
 from hol_wizard.services.devops.repositories import HEADS
 from hol_wizard.services.rest import json_object
 

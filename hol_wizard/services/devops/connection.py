@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -113,11 +112,3 @@ def _asks_to_sign_in(reply: Reply) -> bool:
 def named(page: Document, name: str) -> Document | None:
     """Return the object of this name in a response's list, whatever its case; None if there is none."""
     return next((each for each in page.objects("value") if str(each.get("name", "")).lower() == name.lower()), None)
-
-
-def moment(text: str) -> datetime | None:
-    """Parse a time in the service's format, with up to seven decimal places in the seconds; None if it is none."""
-    try:
-        return datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)
-    except ValueError:
-        return None

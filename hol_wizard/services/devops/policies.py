@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from hol_wizard.services.answers import Document
-from hol_wizard.services.devops.connection import Connection, moment
+from hol_wizard.services.answers import Document, moment
+from hol_wizard.services.devops.connection import Connection
 from hol_wizard.services.devops.repositories import HEADS
 from hol_wizard.services.rest import json_object
 

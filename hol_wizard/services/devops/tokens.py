@@ -15,8 +15,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError
-from hol_wizard.services.answers import Document, Pages
-from hol_wizard.services.devops.connection import ask, moment
+from hol_wizard.services.answers import Document, Pages, moment
+from hol_wizard.services.devops.connection import ask
 from hol_wizard.services.rest import RestClient, json_object
 from hol_wizard.services.secrets import Secret
 

@@ -12,9 +12,8 @@ import pytest
 
 from hol_wizard.engine.ledger import Fact, Ledger
 from hol_wizard.resources.review_policy import BranchReviewPolicy
-from hol_wizard.services.answers import Document
+from hol_wizard.services.answers import Document, moment
 from hol_wizard.services.devops import policies
-from hol_wizard.services.devops.connection import moment
 from hol_wizard.services.devops.policies import ReviewPolicy
 
 ME, OTHER, REPOSITORY = "a1b2", "c3d4", "99ff"
