@@ -7,13 +7,13 @@ Resources (approvalsAndChecks, 7.1-preview.1). A change leaves every pipeline as
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, errors
 from hol_wizard.practice.devops.members import identity_ref
+from hol_wizard.practice.devops.pipelines.scope import objects
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.kernel.clock import timestamp
 from hol_wizard.practice.kernel.register import Register
@@ -178,10 +178,7 @@ class PipelinePermissionsService:
     def _change_several(self, request: Request) -> Response:
         """Change the permissions of several resources (the sample of the REST reference: a bare list)."""
         project = self._project(request)
-        given: Any = json.loads(request.content)
-        if not isinstance(given, list) or any(not isinstance(each, dict) for each in given):
-            raise ValueError("the body is not a list of objects")
-        named = [(each, member(each, "resource")) for each in given]
+        named = [(each, member(each, "resource")) for each in objects(request)]
         places = [self._checked(request, project, str(one.get("type")), str(one.get("id"))) for _, one in named]
         for (body, _), (kind, resource) in zip(named, places, strict=True):
             self._permissions.change(project["id"], kind, resource, request.who, body)

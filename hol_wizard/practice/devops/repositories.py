@@ -116,9 +116,8 @@ class Repositories:
     @staticmethod
     def in_build(request: Request, project: Document) -> JsonObject:
         """Return a project's repository as definitions and builds show it (recorded: Builds - Queue)."""
-        name = project["name"]
-        there = f"{request.base}/{project['organization']}/{quote(name)}/_git/{quote(name)}"
-        return {"id": repository_id(project), "type": "TfsGit", "name": name, "url": there}
+        there = remote_url(request.base, project)
+        return {"id": repository_id(project), "type": "TfsGit", "name": project["name"], "url": there}
 
     # Finding the repository, and permissions
 
@@ -208,7 +207,7 @@ class Repositories:
             belongs = {"id": project["id"], "name": name, "state": "unchanged", "visibility": "unchanged"}
             return {"id": identity, "name": name, "url": address, "project": belongs}
         path = await self.path(project)
-        there = f"{request.base}/{project['organization']}/{quote(name)}/_git/{quote(name)}"
+        there = remote_url(request.base, project)
         default = await self._default(path)
         shown: JsonObject = {
             "id": identity,
@@ -389,6 +388,12 @@ async def _begin(path: Path, branch: str) -> None:
     commit = (await bare_git.run(path, "commit-tree", tree, "-m", "Added README.md", more=who)).text.strip()
     await bare_git.run(path, "update-ref", f"{BRANCHES}{branch}", commit)
     await bare_git.run(path, "symbolic-ref", "HEAD", f"{BRANCHES}{branch}")
+
+
+def remote_url(base: str, project: Document) -> str:
+    """Return the address of a project's repository for git."""
+    name = quote(project["name"])
+    return f"{base}/{project['organization']}/{name}/_git/{name}"
 
 
 def repository_id(project: Document) -> str:

@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from urllib.parse import quote
 
 from hol_wizard.practice.devops import errors
 from hol_wizard.practice.devops.members import member_id
@@ -23,7 +22,7 @@ from hol_wizard.practice.devops.pipelines.run_states import RunStates
 from hol_wizard.practice.devops.pipelines.scope import BUILD, Place, invalid, unserved
 from hol_wizard.practice.devops.pipelines.sources import Sources
 from hol_wizard.practice.devops.pipelines.upstream import NotRunnableError, Upstream
-from hol_wizard.practice.devops.repositories import Repositories
+from hol_wizard.practice.devops.repositories import Repositories, remote_url
 from hol_wizard.practice.kernel.service import JsonObject, Refused, member
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
@@ -183,7 +182,7 @@ class Queueing:
             what = f"version {wanted.commit}" if wanted.commit else f"branch {branch or 'main'}"
             raise NotRunnableError([f"Could not find {what} in the repository {name}."])
         found = await self._sources.commits(place.project, commit)
-        url = self._remote(place, name)
+        url = remote_url(self._world.addresses["devops"], place.project)
         title, author = (found[0].title, found[0].author) if found else ("", "")
         return Source(self._repositories.identity(place.project), name, url, branch, commit, title, author)
 
@@ -198,13 +197,9 @@ class Queueing:
             if not commit:
                 raise NotRunnableError([f"{each.place}: The repository {each.name} has no branch {branch}."])
             name = project["name"]
-            url = self._remote(place, name)
+            url = remote_url(self._world.addresses["devops"], project)
             found[each.alias] = Source(self._repositories.identity(project), name, url, branch, commit)
         return found
-
-    def _remote(self, place: Place, name: str) -> str:
-        """Return the address of a repository."""
-        return f"{self._world.addresses['devops']}/{place.organization.name}/{quote(name)}/_git/{quote(name)}"
 
     def _template_variables(self, place: Place, definition: Document, wanted: Wanted, source: Source) -> dict[str, str]:
         """Return the predefined variables that templates can use (azure/devops/pipelines/build/variables, column

@@ -25,7 +25,7 @@ from hol_wizard.practice.devops.pipelines.sources import Sources, tree_of
 from hol_wizard.practice.devops.pipelines.step_programs import StepPrograms
 from hol_wizard.practice.devops.pipelines.test_runs import Attachments, Coverages, TestRuns
 from hol_wizard.practice.devops.projects import Projects
-from hol_wizard.practice.devops.repositories import repository_id
+from hol_wizard.practice.devops.repositories import remote_url, repository_id
 from hol_wizard.practice.devops.service_connections import ServiceConnections
 from hol_wizard.practice.devops.variable_groups import UnreadableError, VariableGroups
 from hol_wizard.practice.kernel.clock import timestamp
@@ -227,9 +227,8 @@ class RunHost:
     async def clone(self, key: RunKey, repository: str) -> Clone:
         """Return a repository of the run's organization to check out."""
         project, folder = self._repository(key, repository)
-        name = project["name"]
-        address = f"{self._world.addresses['devops']}/{project['organization']}/{name}/_git/{name}"
-        return Clone(repository, name, address.replace(" ", "%20"), str(folder))
+        address = remote_url(self._world.addresses["devops"], project)
+        return Clone(repository, project["name"], address, str(folder))
 
     def _repository(self, key: RunKey, identity: str) -> tuple[Document, Path]:
         """Return the project and the folder of a repository of the run's organization.
