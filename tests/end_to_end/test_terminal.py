@@ -26,6 +26,7 @@ from benchmarks.terminal import Terminal
 from tests import contracts
 from tests.end_to_end.conftest import COMMAND, Machine
 from tests.end_to_end.ground import Ground
+from tests.processes import runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -180,7 +181,7 @@ def test_a_terminal_that_is_closed_during_a_solve_leaves_no_process(ground: Grou
         children = process.children(recursive=True)
         terminal.hang_up()
         assert terminal.wait_for_end(signals.GRACE + 10) == 128 + signal.SIGHUP
-        assert [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []
+        assert [child for child in children if runs(child)] == []
     done = ground.run("solve", "resource-groups", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import requests
 from databricks.sdk.core import Config
@@ -36,6 +35,7 @@ from tests.practice.conftest import (
 )
 from tests.practice.data_planes import give
 from tests.practice_cloud import PracticeCloud
+from tests.processes import runs
 
 SCOPE = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d/.default"
 RESOURCE_HEADER = "X-Databricks-Azure-Workspace-Resource-Id"
@@ -794,6 +794,6 @@ def test_what_a_command_has_started_ends_with_it(
     code = "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)']).pid)"
     pid = int(execute(workspace, made, code)["results"]["data"])
     deadline = time.monotonic() + 10
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+    while runs(pid):
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -25,6 +25,7 @@ from hol_wizard.practice.kernel.programs import AT_ONCE, Grace, Program
 from hol_wizard.practice.kernel.store import Store
 from hol_wizard.practice.kernel.timelines import Result, State
 from hol_wizard.practice.kernel.world import World
+from tests.processes import runs
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="process groups and signals")
 
@@ -232,7 +233,7 @@ def pids(folder: Path) -> set[int]:
 
 
 def alive(numbers: set[int]) -> set[int]:
-    return {each for each in numbers if psutil.pid_exists(each) and psutil.Process(each).status() != "zombie"}
+    return {each for each in numbers if runs(each)}
 
 
 async def gone(numbers: set[int]) -> None:

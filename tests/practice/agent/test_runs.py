@@ -27,6 +27,7 @@ from hol_wizard.practice.pipelines.plan import (
     Strategy,
 )
 from tests.practice.agent.bench import KEY, PLACE, Bench, FakeHost, job, plan, request, script, stage, variable
+from tests.processes import runs
 
 
 def results(bench: Bench, kind: str) -> dict[str, str]:
@@ -455,7 +456,7 @@ async def test_one_job_runs_at_a_time(bench: Bench, tmp_path: Path) -> None:
 async def gone(process: psutil.Process) -> None:
     """Wait until a process is killed: its supervisor does it when the server's pipe ends."""
     async with asyncio.timeout(30):
-        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        while runs(process):
             await asyncio.sleep(0.02)
 
 

@@ -31,6 +31,7 @@ from hol_wizard.services.containers.opening import open_workbench
 from hol_wizard.services.containers.with_engine import EngineWorkbench
 from hol_wizard.services.containers.without_container import NOTE, NOTE_FILE, ContainerlessWorkbench
 from hol_wizard.services.containers.workbench import with_note
+from tests.processes import runs
 from tests.unit.services.test_machine import CLIENT, SERVED, install
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the fake programs are shell scripts")
@@ -126,7 +127,7 @@ def test_a_stop_ends_the_whole_group_and_says_how_to_begin_again(
     assert raised.value.hint == "Again: <solve>."
     assert time.monotonic() - began < 15
     deadline = time.monotonic() + 5
-    while psutil.pid_exists(children[0]) and psutil.Process(children[0]).status() != psutil.STATUS_ZOMBIE:
+    while runs(children[0]):
         assert time.monotonic() < deadline, "the child still runs"
         time.sleep(0.05)
 
