@@ -136,6 +136,7 @@ def parser_for(place: str | None = None) -> _Parser:
     switch(where, "--practice", text="use the practice cloud on this machine: no subscription, no cost")
     add(where, "--cloud", choices=CLOUDS, help="the cloud (default: azure)")
     add(where, "--profile", default="default", metavar="NAME", help="another attendee's choices (default: default)")
+    add(where, "--lab", metavar="FOLDER", help="another lab: a folder with lab.toml and documents")
     add(where, "--prefix", metavar="NAME", help="prefix of all names")
     add(where, "--location", metavar="REGION", help="the Azure region")
     add(where, "--alias", metavar="NAME", help="your short name, which is also the name of your git branch")

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 from hol_wizard.cli.practice import PracticeCloud
 from hol_wizard.cli.vocabulary import CLOUDS, INPUTS, PRACTICE, PRACTICE_DEFAULTS
 
+LAB_VARIABLE = "HOL_WIZARD_LAB"
+"""Environment variable with the folder of another lab."""
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hol_wizard.lab.model import Section
     from hol_wizard.paths import Home
     from hol_wizard.services.endpoints import Endpoints
@@ -53,7 +58,36 @@ def make_wizard(
         flags=flags,
         environ=environ,
         defaults=PRACTICE_DEFAULTS if options.practice else {},
+        screens=lab_folder(options, environ),
     )
+
+
+def lab_folder(options: argparse.Namespace, environ: Mapping[str, str]) -> Path | None:
+    """Return the folder of the lab that an option or a variable names; None for the one that comes with the wizard.
+
+    Raises:
+        UsageError: There is no such folder, or it is not a lab.
+    """
+    from hol_wizard.errors import UsageError
+    from hol_wizard.lab.folder import MANIFEST
+    from hol_wizard.paths import expanded, problem_with_path
+
+    given = options.lab if options.lab is not None else environ.get(LAB_VARIABLE, "")
+    name = "--lab" if options.lab is not None else LAB_VARIABLE
+    if options.lab is None and not given.strip():
+        return None
+    if not given.strip() or (problem := problem_with_path(given)):
+        why = problem if given.strip() else "it is empty"
+        raise UsageError(f"{name} names no folder: {why}.", "Give it the folder of a lab, or omit it.")
+    folder = expanded(given)
+    if not folder.is_dir():
+        raise UsageError(f"{name}: there is no folder {folder}.", f"Name a folder with {MANIFEST} and documents.")
+    if not (folder / MANIFEST).is_file():
+        raise UsageError(
+            f"{name}: {folder} is not a lab: it has no {MANIFEST}.",
+            f"Name a folder with {MANIFEST} and documents; docs/authoring.md describes it.",
+        )
+    return folder
 
 
 def front_end(options: argparse.Namespace) -> str:

@@ -159,7 +159,8 @@ def _pasted(hint: str, options: argparse.Namespace) -> str:
     from hol_wizard.lab.references import Speech
 
     cloud = PRACTICE if options.practice else options.cloud or CLOUDS[0]
-    return Speech({}, command_of(cloud, options.profile), practice=options.practice, commands=True).resolve(hint)
+    command = command_of(cloud, options.profile, options.lab or "")
+    return Speech({}, command, practice=options.practice, commands=True).resolve(hint)
 
 
 def _sent(error: Exception | None, name: str, first: str) -> str:

@@ -57,7 +57,7 @@ def judge_texts(options: argparse.Namespace, name: str) -> None:
     for dest, given in vars(options).items():
         if dest in INPUTS:
             continue
-        is_path = dest == "output" or (dest == "words" and name in {"lint", "starter"})
+        is_path = dest in {"output", "lab"} or (dest == "words" and name in {"lint", "starter"})
         for text in given if isinstance(given, list) else [given]:
             if isinstance(text, str) and (problem := (problem_with_path if is_path else problem_with_text)(text)):
                 what = "a word of the command" if dest == "words" else f"--{dest.replace('_', '-')}"

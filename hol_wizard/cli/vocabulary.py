@@ -86,7 +86,7 @@ SCOPES: Mapping[str, frozenset[str]] = {
 TAKES_VALUE = frozenset(
     {
         *(f"--{name.replace('_', '-')}" for name in INPUTS),
-        *("--cloud", "--profile", "--resume", "--theme", "--practice-speed"),
+        *("--cloud", "--profile", "--lab", "--resume", "--theme", "--practice-speed"),
         *("--environment", "--format", "--output", "--wait"),
     }
 )

@@ -9,7 +9,9 @@ from typing import Final
 
 import hol_wizard
 from hol_wizard.lab.banned_words import banned_words
-from hol_wizard.lab.loader import Document, Known, Problem, default_folder, read_documents, slug
+from hol_wizard.lab.folder import default_folder
+from hol_wizard.lab.loader import Document, Known, read_documents, slug
+from hol_wizard.lab.problem import Problem
 from hol_wizard.lab.references import sources, unknown
 from hol_wizard.lab.text import nearest
 

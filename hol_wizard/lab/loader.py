@@ -1,9 +1,9 @@
 """Reads the lab's documents, and reports all mistakes in them together.
 
-A document is `NN-id.md`: TOML front matter between two lines of `+++`, an introduction in Markdown, then one `## `
-heading for each step, whose slug is the name of its `[steps.<slug>]` table. `hol_wizard.lab.model` explains the keys. A
-code fence that opens with "```yaml include=FILE" is empty in the document, and contains that file of the starter
-project in the lab.
+A lab is a folder with `lab.toml` (`hol_wizard.lab.folder`) and its documents. A document is `NN-id.md`: TOML front
+matter between two lines of `+++`, an introduction in Markdown, then one `## ` heading for each step, whose slug is the
+name of its `[steps.<slug>]` table. `hol_wizard.lab.model` explains the keys. A code fence that opens with
+"```yaml include=FILE" is empty in the document, and contains that file of the starter project in the lab.
 """
 
 from __future__ import annotations
@@ -19,14 +19,19 @@ from typing import Any, Final, NamedTuple
 import hol_wizard
 from hol_wizard.engine.kinds import Kind
 from hol_wizard.errors import ContentError
+from hol_wizard.lab.folder import LabFolder, hidden_characters, hidden_in, read_folder
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.model import Environment, Lab, Role, Section, Step
 from hol_wizard.lab.portal import PAGES
+from hol_wizard.lab.problem import Problem
 from hol_wizard.lab.text import Misused, misuse, nearest, placeholders
 from hol_wizard.lab.toml import TomlError, key_lines, parse
 
 FENCE: Final = "+++"
 """The line before and after the front matter."""
+
+_YAML_FENCE: Final = "---"
+"""What other programs have before and after their front matter."""
 
 CODE_FENCE: Final = "```"
 """The language that `Document.code` yields for the lines that open and close a fence."""
@@ -45,29 +50,6 @@ class Known(NamedTuple):
     undos: Collection[str] = ()
     actions: Collection[str] = ()
     kinds: Mapping[str, Kind] = MappingProxyType({})
-
-
-class Problem(NamedTuple):
-    """One mistake in a document; its text is `file:line: message (did you mean …?)`."""
-
-    file: Path
-    line: int
-    """From 1."""
-    message: str
-    nearest: str = ""
-    """What was probably meant."""
-
-    def __str__(self) -> str:
-        """Return the problem in the format that editors recognize."""
-        meant = f" (did you mean {self.nearest}?)" if self.nearest else ""
-        return f"{self.file}:{self.line}: {self.message}{meant}"
-
-
-def default_folder() -> Path:
-    """Return the folder of the lab that comes with the wizard: in the wheel, or next to the package in a checkout."""
-    package = Path(hol_wizard.__file__).parent
-    inside = package / "_screens"
-    return inside if inside.is_dir() else package.parent / "screens"
 
 
 def starter_folder() -> Path:
@@ -157,24 +139,27 @@ class Document:
                 yield number, line, language
 
 
-def read(folder: Path | None = None, known: Known | None = None) -> tuple[Lab | None, list[Problem]]:
+def read(folder: LabFolder | Path | None = None, known: Known | None = None) -> tuple[Lab | None, list[Problem]]:
     """Return the lab, or every mistake in its documents.
 
     Args:
-        folder: Where the documents are; None: those that come with the wizard.
+        folder: Where the documents are, or its files; None: those that come with the wizard.
         known: The functions that they may name; None: any.
     """
-    documents, problems = read_documents(folder, known)
+    files = folder if isinstance(folder, LabFolder) else read_folder(folder)
+    documents, problems = read_documents(files, known)
     if problems:
         return None, problems
-    return Lab(tuple(_section(document) for document in documents)), []
+    about = files.manifest
+    sections = tuple(_section(document) for document in documents)
+    return Lab(sections, about.title, about.introduction, about.defaults, None if files.own else files.path), []
 
 
-def load(folder: Path | None = None, known: Known | None = None) -> Lab:
+def load(folder: LabFolder | Path | None = None, known: Known | None = None) -> Lab:
     """Return the lab.
 
     Args:
-        folder: Where the documents are; None: those that come with the wizard.
+        folder: Where the documents are, or its files; None: those that come with the wizard.
         known: The functions that they may name; None: any.
 
     Raises:
@@ -190,26 +175,23 @@ def load(folder: Path | None = None, known: Known | None = None) -> Lab:
     return lab
 
 
-def read_documents(folder: Path | None, known: Known | None) -> tuple[list[Document], list[Problem]]:
-    """Return the documents in the lab's order, and every mistake in them, sorted by place.
+def read_documents(folder: LabFolder | Path | None, known: Known | None) -> tuple[list[Document], list[Problem]]:
+    """Return the documents in the lab's order, and every mistake in them and in `lab.toml`, sorted by place.
 
     Args:
-        folder: Where they are; None: those that come with the wizard.
+        folder: Where they are, or its files; None: those that come with the wizard.
         known: The functions that they may name; None: any.
     """
-    folder = folder or default_folder()
-    if not folder.is_dir():
-        return [], [Problem(folder, 1, "there is no such folder for the lab's documents")]
+    files = folder if isinstance(folder, LabFolder) else read_folder(folder)
     documents: list[Document] = []
-    problems: list[Problem] = []
-    for path in sorted(folder.glob("*.md")):
-        if match := _FILE_NAME.fullmatch(path.name):
-            documents.append(_parse(path, int(match[1]), match[2]))
+    problems = list(files.problems)
+    for name, data in files.documents.items():
+        path = files.path / name
+        if match := _FILE_NAME.fullmatch(name):
+            documents.append(_parse(path, int(match[1]), match[2], data))
         else:
             problems.append(Problem(path, 1, "a document's name is its number and ID, such as 03-resource-groups.md"))
     documents.sort(key=lambda document: document.number)
-    if not documents and not problems:
-        problems.append(Problem(folder, 1, "there is no document in this folder"))
     _check_numbers(documents)
     for document in documents:
         _check_front(document, known)
@@ -220,13 +202,8 @@ def read_documents(folder: Path | None, known: Known | None) -> tuple[list[Docum
     return documents, sorted(problems)
 
 
-def _parse(path: Path, number: int, document_id: str) -> Document:
+def _parse(path: Path, number: int, document_id: str, data: bytes) -> Document:
     document = Document(path, number, document_id)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        document.report(1, f"the file cannot be read: {error.strerror or error}")
-        return document
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -237,6 +214,9 @@ def _parse(path: Path, number: int, document_id: str) -> Document:
         for line, content in enumerate(document.lines, 1):
             if "\t" in content:
                 document.report(line, "there is a tab in this line; write spaces")
+    if not text.isascii() or not text.replace("\n", "").isprintable():
+        for line, code in hidden_characters(text.removeprefix("\ufeff")):
+            document.report(line, f"there is a control character ({code}) in this line")
     _parse_front(document)
     _split(document)
     return document
@@ -244,6 +224,9 @@ def _parse(path: Path, number: int, document_id: str) -> Document:
 
 def _parse_front(document: Document) -> None:
     if document.lines[0].rstrip() != FENCE:
+        if document.lines[0].rstrip() == _YAML_FENCE:
+            document.report(1, f"the front matter is not YAML here, but TOML between two lines `{FENCE}`")
+            return
         document.report(1, f"the document must begin with a line `{FENCE}`, its front matter and another `{FENCE}`")
         return
     end = next((i for i, line in enumerate(document.lines[1:], 1) if line.rstrip() == FENCE), 0)
@@ -256,6 +239,8 @@ def _parse_front(document: Document) -> None:
     try:
         document.front = parse(text)
         document.readable = True
+        if code := hidden_in(document.front):
+            document.report(1, f"there is a control character ({code}) in a value of the front matter")
         document.tables = tuple(document.front["steps"]) if isinstance(document.front.get("steps"), dict) else ()
     except TomlError as error:
         document.report(min(error.line, end) + 1, f"the front matter is not TOML: {error.message}")

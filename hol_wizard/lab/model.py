@@ -71,7 +71,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One document of `screens/`."""
+    """One document of the lab."""
 
     id: str
     number: int
@@ -91,6 +91,13 @@ class Lab:
     """All sections, in the lab's order."""
 
     sections: tuple[Section, ...]
+    title: str = ""
+    introduction: str = ""
+    """What the lab is about, in one or a few sentences."""
+    defaults: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Default values of inputs."""
+    folder: Path | None = None
+    """Where its documents are; None if they come with the wizard."""
 
     def section(self, section_id: str) -> Section:
         """Return the section with this id.

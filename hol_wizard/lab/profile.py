@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,9 +19,15 @@ def options_of(cloud: str, profile: str) -> tuple[str, ...]:
     return options if profile == DEFAULT_PROFILE else (*options, "--profile", profile)
 
 
-def command_of(cloud: str, profile: str) -> str:
-    """Return the beginning of a command for a cloud and a profile: `hol-wizard --practice`."""
-    return " ".join(("hol-wizard", *options_of(cloud, profile)))
+def command_of(cloud: str, profile: str, lab: str = "") -> str:
+    """Return the beginning of a command for a cloud, a profile and a lab: `hol-wizard --practice`.
+
+    Args:
+        cloud: Name of the cloud.
+        profile: Name of the profile.
+        lab: Folder of another lab, as it was named by an option; empty if no option is needed.
+    """
+    return shlex.join(("hol-wizard", *options_of(cloud, profile), *(("--lab", lab) if lab else ())))
 
 
 class Profile:

@@ -51,6 +51,7 @@ class Guide:
         """Greet the person, check their progress, and open the section to continue with."""
         talk = self.talk
         talk.say("hol-wizard, plain: lines and numbered choices.", "bold")
+        talk.say(one_line(f"{self.wizard.lab.title}: {self.wizard.lab.introduction}"))
         talk.say(self.wizard.where())
         talk.say("Type the number of a choice and press Enter. ? lists the choices, q quits, Ctrl-C goes back.")
         if resume is None:

@@ -120,7 +120,7 @@ class OverviewScreen(BoardScreen):
             *([f", {', '.join(total.apart)}"] if total.apart and self.has_class("-wide") else []),
         )
         self.head.show(
-            (Content.assemble(("hol-wizard", "$primary bold"), "  the Databricks + Azure DevOps lab"), progress),
+            (Content.assemble(("hol-wizard", "$primary bold"), f"  {self.board.lab.title}"), progress),
             (Content.styled(self.wizard_app.where, "$foreground 70%"), self.cost_content()),
         )
 

@@ -16,6 +16,7 @@ from hol_wizard.engine.progress import Progress
 from hol_wizard.engine.registry import CHECKS, Action
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.lab import loader, select
+from hol_wizard.lab.folder import LabFolder
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.model import Environment, Lab, Section, Target
 from hol_wizard.lab.names import Names
@@ -298,7 +299,7 @@ def open_wizard(
     flags: Mapping[str, str | None] | None = None,
     environ: Mapping[str, str] | None = None,
     defaults: Mapping[str, str] | None = None,
-    screens: Path | None = None,
+    screens: LabFolder | Path | None = None,
     lab: Lab | None = None,
 ) -> Wizard:
     """Load the lab and the attendee's choices and return a wizard over them.
@@ -310,8 +311,8 @@ def open_wizard(
         connect: Returns the cloud's addresses.
         flags: Values of the command line for this run, by input name.
         environ: Environment variables; None: the process's own.
-        defaults: Default values for inputs that are not set.
-        screens: Folder of the lab's documents; None for those that come with the wizard.
+        defaults: Default values for inputs that are not set; those of the lab take precedence.
+        screens: Folder of the lab's documents, or its files; None for those that come with the wizard.
         lab: The lab if it is already loaded; `screens` is then ignored.
 
     Raises:
@@ -321,5 +322,6 @@ def open_wizard(
     # Lint and the tests verify that each name in the lab's documents is registered; not every start does.
     lab = lab or loader.load(screens)
     path = home.choices_file(cloud, profile)
+    defaults = {**(defaults or {}), **lab.defaults}
     chosen = Profile(profile, cloud, path, flags=flags, environ=environ, defaults=defaults)
     return Wizard(lab=lab, home=home, cloud=cloud, profile=chosen, connect=connect, environ=environ)

@@ -29,6 +29,7 @@ class Wording:
         self._connection = connection
         self._profile = connection.profile
         self._sections = graph.lab.sections
+        self._lab = str(graph.lab.folder or "")
         self._titles = {key: step.title for key, step in graph.lab.steps.items()}
         self._verbs = {key: verb_of(step) for key, step in graph.lab.steps.items()}
         self.commands = False
@@ -37,7 +38,7 @@ class Wording:
     @property
     def command(self) -> str:
         """The beginning of a command for this cloud and profile: `hol-wizard --practice`."""
-        return command_of(self._profile.cloud, self._profile.name)
+        return command_of(self._profile.cloud, self._profile.name, self._lab)
 
     def text(self, template: str, environment: Environment | None = None) -> str:
         """Return a text of the lab with the reader's own names, and this cloud's address of Azure DevOps."""

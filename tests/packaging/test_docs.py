@@ -9,8 +9,9 @@ import pytest
 
 from docs import lab_coverage
 from hol_wizard.cli.vocabulary import COMMANDS
+from hol_wizard.lab.folder import default_folder
 from hol_wizard.lab.inputs import INPUTS
-from hol_wizard.lab.loader import default_folder, load
+from hol_wizard.lab.loader import load
 from hol_wizard.lab.names import BOUND, PLAIN
 from hol_wizard.lab.portal import PAGES
 from hol_wizard.wizard.registration import known_names
@@ -53,7 +54,16 @@ def test_every_command_and_option_exists(document: Path) -> None:
             names = {option, option.replace("--no-", "--", 1)}
             assert any(f'"{name}"' in cli + practice for name in names), command
         valued = "|".join(
-            ["cloud", "profile", "resume", "practice-speed", *(each.flag[2:] for each in INPUTS.values())]
+            [
+                "cloud",
+                "profile",
+                "lab",
+                "trust",
+                "only",
+                "resume",
+                "practice-speed",
+                *(each.flag[2:] for each in INPUTS.values()),
+            ]
         )
         words = re.sub(rf"--({valued}) (\"[^\"]+\"|\S+)", "", command).split()
         first = next((word for word in words if not word.startswith("-")), "")

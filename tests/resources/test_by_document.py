@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hol_wizard.engine.results import Status
+from hol_wizard.lab.folder import default_folder
 from hol_wizard.lab.lint import lint
-from hol_wizard.lab.loader import default_folder
 from hol_wizard.wizard.registration import known_names
 from tests.practice.conftest import STORAGE, Arm
 from tests.steps.attendee import LAKE, Attendee

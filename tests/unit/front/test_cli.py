@@ -190,6 +190,7 @@ def test_the_list_and_lint_need_no_cloud(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_lint_names_file_line_and_nearest_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "lab.toml").write_text('title = "One"\nintroduction = "One."\n', encoding="utf-8")
     (tmp_path / "01-one.md").write_text(
         '+++\nid = "one"\ntitle = "One"\nrole = "evryone"\nminutes = 5\n+++\nHello.\n\n## Do it\nDo.\n',
         encoding="utf-8",
@@ -273,3 +274,48 @@ def test_a_read_under_way_does_not_keep_a_program_whose_output_is_gone(error: st
     )
     done = subprocess.run([sys.executable, "-c", program], timeout=30, check=False)
     assert done.returncode == code
+
+
+@pytest.fixture
+def small_lab(tmp_path: Path) -> Path:
+    """A lab of one section with one step that only a person does."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    (folder / "lab.toml").write_text('title = "Small"\nintroduction = "Small."\n', encoding="utf-8")
+    (folder / "01-one.md").write_text(
+        '+++\nid = "one"\ntitle = "One"\nrole = "everyone"\nminutes = 5\n\n[steps.do-it]\nhuman = "You."\n'
+        "+++\nHello.\n\n## Do it\nDo.\n",
+        encoding="utf-8",
+    )
+    return folder
+
+
+def test_another_lab_is_opened_by_an_option_or_a_variable(
+    small_lab: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["--list", "--lab", str(small_lab)]) == 0
+    listed = capsys.readouterr().out
+    assert "one/do-it  Do it" in listed
+    assert "set-up" not in listed
+    monkeypatch.setenv("HOL_WIZARD_LAB", str(small_lab))
+    assert cli.main(["--list"]) == 0
+    assert capsys.readouterr().out == listed
+
+
+def test_a_folder_that_is_not_a_lab_is_wrong_usage(
+    small_lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder, said in (
+        (str(tmp_path / "nowhere"), "there is no folder"),
+        (str(tmp_path), "is not a lab: it has no lab.toml"),
+        ("", "it is empty"),
+        ("a\nb", "control character"),
+    ):
+        assert cli.main(["--list", "--lab", folder]) == 2
+        assert said in capsys.readouterr().err
+    monkeypatch.setenv("HOL_WIZARD_LAB", str(tmp_path / "nowhere"))
+    assert cli.main(["--check"]) == 2
+    assert "HOL_WIZARD_LAB: there is no folder" in capsys.readouterr().err
+    (small_lab / "lab.toml").write_text("title = \n", encoding="utf-8")
+    assert cli.main(["--list", "--lab", str(small_lab)]) == 2
+    assert "lab.toml:1: this is not TOML" in capsys.readouterr().err

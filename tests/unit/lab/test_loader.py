@@ -7,8 +7,9 @@ from hol_wizard.engine.kinds import Kind
 from hol_wizard.engine.ownership import Resource
 from hol_wizard.errors import ContentError
 from hol_wizard.lab import loader
+from hol_wizard.lab.folder import default_folder
 from hol_wizard.lab.lint import lint
-from hol_wizard.lab.loader import Known, default_folder, load, read, slug
+from hol_wizard.lab.loader import Known, load, read, slug
 from hol_wizard.lab.model import Environment, Role
 
 KNOWN = Known({"groups.exist"}, {"groups.create"}, {"groups.delete"}, {"groups.lock", "groups.unlock"})
@@ -73,6 +74,7 @@ Look.
 
 def write(folder: Path, **changes: str) -> Path:
     """Write the two documents, changed as told: `groups='old=>new'`."""
+    (folder / "lab.toml").write_text('title = "Two sections"\nintroduction = "Short."\n', encoding="utf-8")
     for name, text in (("01-set-up", SET_UP), ("02-groups", GROUPS)):
         for each in filter(None, changes.get(name[3:].replace("-", "_"), "").split("\n---\n")):
             old, _, new = each.partition("=>")

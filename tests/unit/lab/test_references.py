@@ -10,6 +10,7 @@ import pytest
 
 import hol_wizard
 from hol_wizard.lab import loader
+from hol_wizard.lab.folder import default_folder
 from hol_wizard.lab.lint import lint
 from hol_wizard.lab.references import Speech, sources, unknown
 
@@ -94,7 +95,7 @@ def test_a_second_person_is_played_on_the_practice_cloud_only() -> None:
 
 def test_lint_finds_a_heading_that_was_renamed_in_the_code_and_the_error_rules_that_name_it(tmp_path: Path) -> None:
     screens = tmp_path / "screens"
-    shutil.copytree(loader.default_folder(), screens)
+    shutil.copytree(default_folder(), screens)
     for document in screens.iterdir():
         text = document.read_text(encoding="utf-8").replace("## Sign in\n", "## Log in\n")
         text = text.replace("set-up/sign-in", "set-up/log-in").replace("[steps.sign-in]", "[steps.log-in]")
