@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,11 +120,17 @@ def test_without_an_engine_the_build_is_practiced_and_its_digest_is_in_the_regis
     coverage = (repository / "ml_temp/artifacts/test_results/coverage.xml").read_text()
     assert f"<source>{repository / 'Project_One'}" in coverage
     # As the release does; the registry is found by its name here and by the name that people write.
-    for server, tag in ((registry.host, "qa"), ("labacr1.azurecr.io", "prod")):
-        image = ["--source", f"{server}/hol-inference@{digest}", "--image", f"hol-inference:{tag}", "--force"]
-        agent.ok("az", "acr", "import", "--name", "labacr1", *image)
+    stage = {"ACR_NAME": "labacr1", "IMAGE_NAME": "hol-inference", "STAGE": "qa", "BUILD": "7"}
+    agent.environment |= stage | {"ARTIFACTS": str(repository / "ml_temp/artifacts")}
+    agent.ok("sh", "Project_One/promote_pipeline.sh")
+    by_name = f"labacr1.azurecr.io/hol-inference@{digest}"
+    agent.ok("az", "acr", "import", "-n", "labacr1", "--source", by_name, "--image", "hol-inference:prod", "--force")
+    for tag in ("qa-7", "prod"):
         shown = ["az", "acr", "repository", "show", "-n", "labacr1", "-t", f"hol-inference:{tag}"]
         assert agent.ok(*shown, "--query", "digest", "-o", "tsv") == f"{digest}\n"
+    tested = agent.ok("sh", "Project_One-Tests/smoketest_pipeline.sh")
+    assert f"[practice: no container engine] Pulled {registry.host}/hol-inference@{digest}" in tested
+    assert re.search(r"^\[practice: no container engine\] Smoke test passed: .* is -?[0-9.]+$", tested, re.MULTILINE)
 
 
 def import_base(registry: Registry) -> None:

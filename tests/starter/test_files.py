@@ -42,6 +42,8 @@ def test_the_layout_is_the_lab_s() -> None:
         "Project_One-Tests/runtests_local.cmd",
         "Project_One-Tests/runtests_local.sh",
         "Project_One-Tests/runtests_pipeline.sh",
+        "Project_One-Tests/smoketest.py",
+        "Project_One-Tests/smoketest_pipeline.sh",
         "Project_One-Tests/test_ml_metrics.py",
         "Project_One-Tests/test_model.py",
         "Project_One/.dockerignore",
@@ -55,6 +57,7 @@ def test_the_layout_is_the_lab_s() -> None:
         "Project_One/notebooks/submit_run_db.py",
         "Project_One/notebooks/train_model.py",
         "Project_One/notebooks/training.py",
+        "Project_One/promote_pipeline.sh",
         "Project_One/push.py",
         "Project_One/requirements.in",
         "Project_One/requirements.txt",
@@ -206,12 +209,6 @@ def test_no_program_is_needed_that_only_a_hosted_agent_has() -> None:
     scripts = [
         step.get("inputs", {}).get("inlineScript", "") for step in pipeline("azure-pipelines.yml")["jobs"][0]["steps"]
     ]
-    deployed = [stage["jobs"][0] for stage in pipeline("azure-pipelines-release.yml")["stages"]]
-    scripts += [
-        step.get("inputs", {}).get("inlineScript", "")
-        for job in deployed
-        for step in job["strategy"]["runOnce"]["deploy"]["steps"]
-    ]
     scripts += [script.read_text(encoding="utf-8") for script in SCRIPTS]
     for script in scripts:
         lines = [line for line in script.splitlines() if line and not line.lstrip().startswith("#")]
@@ -238,11 +235,23 @@ def test_the_build_reads_only_secrets_of_the_list_and_hands_over_what_the_progra
             assert (STARTER / step["inputs"]["scriptPath"]).is_file()
 
 
-def test_both_stages_of_the_release_do_the_same() -> None:
+def test_production_does_what_qa_does_except_for_the_smoke_test() -> None:
     qa, production = pipeline("azure-pipelines-release.yml")["stages"]
     assert production["dependsOn"] == "QA"
-    assert qa["jobs"][0]["strategy"] == production["jobs"][0]["strategy"]
     assert (qa["jobs"][0]["environment"], production["jobs"][0]["environment"]) == ("hol-qa", "hol-production")
+    *same, smoke_test = deployed_by(qa)
+    assert same == deployed_by(production)
+    assert [next(iter(step)) for step in same] == ["checkout", "download", "task"]
+    assert (smoke_test["task"], smoke_test["displayName"]) == ("AzureCLI@2", "Run Smoke Test")
+    for step in (same[-1], smoke_test):
+        script = STARTER / step["inputs"]["scriptPath"]
+        read = set(re.findall(r"\$\{?([A-Z_]+)", script.read_text(encoding="utf-8")))
+        assert read == step["env"].keys()
+
+
+def deployed_by(stage: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the steps of a stage of the release."""
+    return list(stage["jobs"][0]["strategy"]["runOnce"]["deploy"]["steps"])
 
 
 def test_every_requirement_is_pinned_and_has_hashes() -> None:

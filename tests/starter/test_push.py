@@ -12,8 +12,6 @@ from types import ModuleType
 
 import pytest
 
-from hol_wizard.lab.names import Names
-from hol_wizard.resources.starter_project import starter_files
 from tests.starter.conftest import Import
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins for az and docker are shell scripts")
@@ -42,7 +40,8 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program(
         tools / "docker",
         f'echo "docker $*" >>"{told}"\n'
-        f"case \"$*\" in *RepoDigests*) echo '{digests}';; *.Id*) echo sha256:tested;; esac\n",
+        f"case \"$*\" in *RepoDigests*) echo '{digests}';; *.Id*) echo sha256:tested;;"
+        ' run*) text=$(cat); echo "$text"; exit "${text##* }";; esac\n',
     )
     monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
     return told
@@ -128,19 +127,42 @@ def test_the_pipeline_pushes_only_after_the_tests(repository: Path, code: int, p
     assert (done.returncode, "pushed" in done.stdout) == (code, pushed)
 
 
-@pytest.mark.parametrize(("tested", "code"), [(DIGEST, 0), (f"sha256:{'e' * 64}", 1)])
-def test_a_stage_imports_the_tested_digest_and_compares_it(tmp_path: Path, calls: Path, tested: str, code: int) -> None:
-    yaml = pytest.importorskip("yaml")
-    text = starter_files(Names(prefix="jane"))["azure-pipelines-release.yml"].content.decode()
-    stage = yaml.safe_load(text)["stages"][0]
-    (task,) = [each for each in stage["jobs"][0]["strategy"]["runOnce"]["deploy"]["steps"] if "task" in each]
-    image = f"{SERVER}/hol-inference@{tested}"
+@pytest.mark.parametrize(
+    ("tested", "code"), [(f"@{DIGEST}", 0), (f"@sha256:{'e' * 64}", 1), (":local", 1)], ids=["same", "other", "none"]
+)
+def test_a_stage_imports_the_tested_digest_and_compares_it(
+    repository: Path, tmp_path: Path, calls: Path, tested: str, code: int
+) -> None:
+    image = f"{SERVER}/hol-inference{tested}"
     (tmp_path / "artifacts.json").write_text(json.dumps({"image_location": image}), encoding="utf-8")
-    given = {"FOLDER": str(tmp_path), "TO": "janeacr", "NAME": "hol-inference", "STAGE": "qa", "BUILD": "42"}
-    assert given.keys() == task["env"].keys()
-    script = ["bash", "-c", task["inputs"]["inlineScript"]]
-    done = subprocess.run(script, env={**os.environ, **given}, check=False, capture_output=True, text=True)
+    done = staged(repository / "Project_One" / "promote_pipeline.sh", ARTIFACTS=str(tmp_path))
     assert done.returncode == code, done.stderr
+    if tested == ":local":
+        assert not calls.exists()
+        return
     told = calls.read_text(encoding="utf-8").splitlines()
     assert told[0] == f"az acr import --name janeacr --source {image} --image hol-inference:qa-42 --force"
     assert "docker" not in "".join(told)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_the_smoke_test_runs_the_promoted_image_by_its_digest(
+    repository: Path, tmp_path: Path, calls: Path, code: int
+) -> None:
+    (repository / "Project_One-Tests" / "smoketest.py").write_text(f"the program; exit {code}\n", encoding="utf-8")
+    (tmp_path / "imported").touch()
+    done = staged(repository / "Project_One-Tests" / "smoketest_pipeline.sh")
+    assert done.returncode == code, done.stderr
+    image = f"{SERVER}/hol-inference@{DIGEST}"
+    assert calls.read_text(encoding="utf-8").splitlines()[-3:] == [
+        "az acr login --name janeacr",
+        f"docker pull --quiet {image}",
+        f"docker run --rm --interactive --network none {image} python -",
+    ]
+    assert f"the program; exit {code}" in done.stdout
+
+
+def staged(script: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a script as the stage QA of the release for build 42 does."""
+    given = {"ACR_NAME": "janeacr", "IMAGE_NAME": "hol-inference", "STAGE": "qa", "BUILD": "42", **more}
+    return subprocess.run(["sh", str(script)], env={**os.environ, **given}, check=False, capture_output=True, text=True)

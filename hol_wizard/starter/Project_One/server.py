@@ -49,7 +49,7 @@ def main() -> None:
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, _stop)
     score.init()
-    serve(application, host="0.0.0.0", port=int(os.environ.get("PORT", "5001")), threads=4)
+    serve(application, host=os.environ.get("HOST", "0.0.0.0"), port=int(os.environ.get("PORT", "5001")), threads=4)
 
 
 def _stop(_signal: int, _frame: object) -> None:

@@ -59,6 +59,7 @@ def repository(tmp_path: Path) -> Path:
     (folder / "Project_One/build.py").write_text(_BUILD)
     (folder / "Project_One/push.py").write_text("print('pushed')\n")
     (folder / "Project_One-Tests/run_tests.py").write_text(_TEST)
+    (folder / "Project_One-Tests/smoketest.py").write_text("the smoke test")
     environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
     environment |= {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     for words in (["init", "--quiet", "--initial-branch=main"], ["add", "."], ["commit", "--quiet", "-m", "Start"]):
@@ -70,7 +71,7 @@ def repository(tmp_path: Path) -> Path:
 def ready(bench: Bench, tmp_path: Path, repository: Path) -> Bench:
     """Return a bench with a vault's group, and launchers."""
     bench.host.repository = repository
-    for name, text in (("az", _AZ), ("docker", "echo docker $*")):
+    for name, text in (("az", _AZ), ("docker", "echo docker $*; case $1 in run) cat;; esac")):
         launcher(tmp_path / "launchers", name, text)
     bench.host.launcher_folder = tmp_path / "launchers"
     bench.host.groups["lab-secrets"] = {name: Value(f"value-{name}", secret=True) for name in NAMES}
@@ -135,7 +136,7 @@ async def test_a_secret_that_is_not_in_the_group_stays_as_it_is_written(ready: B
     assert steps["Publish Artifact: PipelineArtifacts"] == "skipped"
 
 
-async def test_the_release_promotes_the_tested_image(ready: Bench, tmp_path: Path) -> None:
+async def test_the_release_promotes_the_tested_image(ready: Bench, repository: Path, tmp_path: Path) -> None:
     folder = tmp_path / "built"
     folder.mkdir()
     (folder / "artifacts.json").write_text(f'{{"image_location": "registry.example/img@{DIGEST}"}}')
@@ -144,16 +145,19 @@ async def test_the_release_promotes_the_tested_image(ready: Bench, tmp_path: Pat
         values = {"dest-acr-name": "acr", "image-name": "img", "dest-env": stage}
         ready.host.groups[f"hol-release-{stage}"] = {name: Value(value) for name, value in values.items()}
     up = UpstreamRun(Named("project-1", "Lab"), Named("7", "Build"), Named("5", "20261128.1"), "refs/heads/main", "c")
-    made = request(compiled(starter_text("azure-pipelines-release.yml")), pipelines={"build": up})
+    plan = compiled(starter_text("azure-pipelines-release.yml"))
+    made = request(plan, pipelines={"build": up}, commit=head(repository))
     run = await ready.ended(ready.queue(made))
     assert run["result"] == "succeeded", ready.steps()
-    promoted = [
-        line
-        for record in ready.records("Task")
-        if record["name"] == "Promote the image"
-        for line in ready.jobs.timelines.log(run["timeline"], record["id"])
-        if "Promoted:" in line
-    ]
+
+    def lines_of(step: str) -> list[str]:
+        steps = (each["id"] for each in ready.records("Task") if each["name"] == step)
+        return [line for each in steps for line in ready.jobs.timelines.log(run["timeline"], each)]
+
+    (pulled,) = [line for line in lines_of("Run Smoke Test") if "docker run" in line]
+    assert pulled.endswith(f"docker run --rm --interactive --network none registry.example/img@{DIGEST} python -")
+    assert any(line.endswith("Z the smoke test") for line in lines_of("Run Smoke Test"))
+    promoted = [line for line in lines_of("Promote the image") if "Promoted:" in line]
     assert [line.partition("Promoted: ")[2] for line in promoted] == [
         f"img:qa-5 with the digest {DIGEST}",
         f"img:production-5 with the digest {DIGEST}",

@@ -38,7 +38,8 @@ def test_the_release_deploys_to_two_environments_one_after_the_other() -> None:
         assert job.kind is JobKind.DEPLOYMENT
         assert job.environment is not None
         assert job.environment.name == environment
-        assert [step.task for step in job.hooks[0].steps] == ["Download@1", "AzureCLI@2"]
+        smoke_test = ["AzureCLI@2"] if stage is qa else []
+        assert [step.task for step in job.hooks[0].steps] == ["Checkout@1", "Download@1", "AzureCLI@2", *smoke_test]
     assert [(each.alias, each.source) for each in plan.pipelines] == [("build", "Build")]
     assert not plan.trigger.enabled
     assert plan.pipelines[0].trigger is not None
