@@ -6,9 +6,9 @@ its source, and would look like a bug in the wizard.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from hol_wizard.errors import InconclusiveError
 from hol_wizard.services.error_rules import AGAIN
@@ -202,6 +202,62 @@ class Pages:
         if page:
             self._seen.add(page)
         return page
+
+
+class Answer(Protocol):
+    """A response that knows where it is from."""
+
+    @property
+    def source(self) -> str:
+        """Service and operation, for errors."""
+        ...
+
+
+Page = TypeVar("Page", bound=Answer)
+
+
+def pages(read: Callable[[str], Page], following: Callable[[Page], str], first: str = "") -> Iterator[Page]:
+    """Yield the pages of a list; each is read when it is asked for.
+
+    Args:
+        read: Reads the page with this link or token.
+        following: Returns the link or token of the page after this one; empty if it is the last one.
+        first: The link or token of the first page.
+
+    Raises:
+        InconclusiveError: The list leads back to a page that was already read.
+    """
+    known = Pages()
+    mark = known.following(first, "")
+    while True:
+        page = read(mark)
+        yield page
+        mark = known.following(following(page), page.source)
+        if not mark:
+            return
+
+
+def rows(read: Callable[[int], Document], size: int, key: str) -> Iterator[Document]:
+    """Yield the objects of a list that is read in blocks: `value` of each response.
+
+    Args:
+        read: Reads the block that follows this many objects.
+        size: Objects in a block; a shorter one is the last one.
+        key: The member that identifies an object.
+
+    Raises:
+        InconclusiveError: A block was already read: the service does not skip.
+    """
+    known, count = Pages(), 0
+    while True:
+        page = read(count)
+        found = page.objects("value")
+        if found:
+            known.following(str(found[0][key]), page.source)
+        yield from found
+        if len(found) < size:
+            return
+        count += len(found)
 
 
 def moment(text: str) -> datetime | None:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from hol_wizard.errors import NotFoundError, ServiceError, UnreachableError
 from hol_wizard.services import error_rules, waits
-from hol_wizard.services.answers import Pages
+from hol_wizard.services.answers import Document, pages
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.rest import Reply, RestClient, TokenSource, json_object
 
@@ -239,14 +239,12 @@ class ArmClient:
 
     def list(self, path: str, **query: str) -> list[Json]:
         """Return all items of a collection, page after page."""
-        found: list[Json] = []
-        url, pages = self._url(path, query), Pages()
-        pages.following(url, "")
-        while url:
-            page = json_object(self.send("GET", url, thing=_last(path)), url)
-            found.extend(page.objects("value"))
-            url = pages.following(page.text("nextLink"), page.source)
-        return found
+
+        def read(url: str) -> Document:
+            return json_object(self.send("GET", url, thing=_last(path)), url)
+
+        listed = pages(read, lambda page: page.text("nextLink"), self._url(path, query))
+        return [each for page in listed for each in page.objects("value")]
 
     def post(self, path: str, body: Any = None, **query: str) -> Json:
         """Request an action that responds immediately, and return its response."""

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError
-from hol_wizard.services.answers import Document, Pages
+from hol_wizard.services.answers import Document, pages
 from hol_wizard.services.rest import Reply, RestClient, json_object
 
 logger = logging.getLogger(__name__)
@@ -154,16 +154,16 @@ class DataLake:
         """
         found: list[PathItem] = []
         query: dict[str, str | int] = {"resource": "filesystem", "recursive": str(recursive).lower()}
-        pages = Pages()
-        while True:
-            reply = self._send("GET", endpoint, quote(file_system), query, thing=f"container {file_system}")
+
+        def read(mark: str) -> Reply:
+            more = {"continuation": mark} if mark else {}
+            return self._send("GET", endpoint, quote(file_system), query | more, thing=f"container {file_system}")
+
+        for reply in pages(read, _continuation):
             for each in json_object(reply, endpoint).objects("paths"):
                 directory = str(each.get("isDirectory", "")).lower() == "true"
                 found.append(PathItem(str(each["name"]), each.number("contentLength"), directory))
-            following = pages.following(reply.headers.get("x-ms-continuation", ""), reply.source)
-            if not following:
-                return tuple(found)
-            query["continuation"] = following
+        return tuple(found)
 
     # Files
 
@@ -356,19 +356,24 @@ class DataLake:
         query: dict[str, str | int] = {"action": "setAccessControlRecursive", "mode": mode}
         thing = _words(file_system, path)
         directories = files = 0
-        pages = Pages()
-        while True:
-            reply = self._send("PATCH", endpoint, _place(file_system, path), query, {"x-ms-acl": entries}, thing=thing)
+
+        def change(mark: str) -> Reply:
+            more, headers = {"continuation": mark} if mark else {}, {"x-ms-acl": entries}
+            return self._send("PATCH", endpoint, _place(file_system, path), query | more, headers, thing=thing)
+
+        for reply in pages(change, _continuation):
             page = json_object(reply, endpoint)
             directories += page.number("directoriesSuccessful")
             files += page.number("filesSuccessful")
             if page.number("failureCount"):
                 raise _refused_entries(page, thing)
             told(directories, files)
-            following = pages.following(reply.headers.get("x-ms-continuation", ""), reply.source)
-            if not following:
-                return AclChanges(directories, files)
-            query["continuation"] = following
+        return AclChanges(directories, files)
+
+
+def _continuation(reply: Reply) -> str:
+    """Return the mark of the next page; empty on the last one."""
+    return reply.headers.get("x-ms-continuation", "")
 
 
 class _Upload:

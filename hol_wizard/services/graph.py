@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from hol_wizard.errors import AccessDeniedError, NotFoundError, ServiceError
-from hol_wizard.services.answers import Document, Pages
+from hol_wizard.services.answers import Document, pages
 from hol_wizard.services.rest import RestClient, json_object
 from hol_wizard.services.secrets import Secret
 
@@ -126,14 +126,11 @@ class Graph:
         return json_object(self._rest.send("POST", url, thing=thing, body=body), url)
 
     def _list(self, path: str, thing: str) -> list[Document]:
-        found: list[Document] = []
-        url, pages = self._url(path), Pages()
-        pages.following(url, "")
-        while url:
-            page = json_object(self._rest.send("GET", url, thing=thing), url)
-            found.extend(page.objects("value"))
-            url = pages.following(page.text("@odata.nextLink"), page.source)
-        return found
+        def read(url: str) -> Document:
+            return json_object(self._rest.send("GET", url, thing=thing), url)
+
+        listed = pages(read, lambda page: page.text("@odata.nextLink"), self._url(path))
+        return [each for page in listed for each in page.objects("value")]
 
     def signed_in(self) -> Principal:
         """Return who is signed in.

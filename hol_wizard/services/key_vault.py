@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from hol_wizard.errors import NotFoundError, ServiceError
-from hol_wizard.services.answers import Document, Pages, unexpected
+from hol_wizard.services.answers import Document, pages, unexpected
 from hol_wizard.services.rest import RestClient, json_object
 from hol_wizard.services.secrets import Secret
 
@@ -169,12 +169,11 @@ class KeyVault:
         return Document({}, reply.source) if reply.status == 204 else json_object(reply, url)
 
     def _pages(self, vault_uri: str, collection: str, thing: str) -> Iterable[Document]:
-        url, pages = self._url(vault_uri, collection), Pages()
-        pages.following(url, "")
-        while url:
-            page = json_object(self._rest.send("GET", url, thing=thing), url)
+        def read(url: str) -> Document:
+            return json_object(self._rest.send("GET", url, thing=thing), url)
+
+        for page in pages(read, lambda page: page.text("nextLink"), self._url(vault_uri, collection)):
             yield from page.objects("value")
-            url = pages.following(page.text("nextLink"), page.source)
 
     def _url(self, vault_uri: str, collection: str, name: str = "", rest: str = "") -> str:
         path = f"{collection}/{quote(name, safe='')}{rest}" if name else collection

@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from hol_wizard.errors import AbsenceUnclearError, ServiceError
-from hol_wizard.services.answers import Document, Pages, unexpected
+from hol_wizard.services.answers import Document, pages, unexpected
 from hol_wizard.services.devops.connection import PREVIEW, VERSION, Connection, ask
 from hol_wizard.services.devops.projects import Project
 from hol_wizard.services.rest import json_object
@@ -76,19 +76,15 @@ class People(Connection):
         Raises:
             AccessDeniedError: The caller may not see them.
         """
-        found: list[Member] = []
-        more: dict[str, str] = {}
-        pages = Pages()
-        while True:
-            query = {"select": "Projects", **more}
+
+        def read(token: str) -> Document:
+            query = {"select": "Projects"} | ({"continuationToken": token} if token else {})
             reply = ask(self._rest, "GET", self._members, "the organization's users", None, VERSION, query)
-            page = json_object(reply, self._members)
-            # `items` in the description, `members` in recordings.
-            found += [_member(each) for each in page.objects("items" if "items" in page else "members")]
-            token = pages.following(page.text("continuationToken"), page.source)
-            if not token:
-                return found
-            more = {"continuationToken": token}
+            return json_object(reply, self._members)
+
+        listed = pages(read, lambda page: page.text("continuationToken"))
+        # `items` in the description, `members` in recordings.
+        return [_member(each) for page in listed for each in page.objects("items" if "items" in page else "members")]
 
     def identity(self, address: str) -> str:
         """Return the organization's own id of the person who signs in with an address; empty if there is nobody.

@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from hol_wizard.errors import NotFoundError, ServiceError
-from hol_wizard.services.answers import Document, Pages
+from hol_wizard.services.answers import Document, rows
 from hol_wizard.services.devops.connection import Connection, named
 from hol_wizard.services.rest import json_object
 
@@ -63,16 +63,12 @@ class Projects(Connection):
 
     def projects(self) -> list[Project]:
         """Return all projects that the caller may see, in any state."""
-        found: list[Project] = []
-        pages = Pages()
-        while True:
-            more = {"$top": str(_PAGE), "$skip": str(len(found))}
-            page = self._get("/projects", "the projects", stateFilter="all", **more)
-            listed = [_project(each) for each in page.objects("value")]
-            found += listed
-            if len(listed) < _PAGE:
-                return found
-            pages.following(listed[0].id, page.source)
+
+        def read(skipped: int) -> Document:
+            more = {"$top": str(_PAGE), "$skip": str(skipped)}
+            return self._get("/projects", "the projects", stateFilter="all", **more)
+
+        return [_project(each) for each in rows(read, _PAGE, "id")]
 
     def was_deleted(self, identity: str) -> bool:
         """Return whether the organization itself says that a project was deleted; it keeps those for 28 days.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-from hol_wizard.services.answers import Document, Pages
+from hol_wizard.services.answers import Document, rows
 from hol_wizard.services.devops.connection import PREVIEW, Connection
 from hol_wizard.services.devops.repositories import HEADS
 from hol_wizard.services.rest import json_object
@@ -141,15 +141,12 @@ class PullRequests(Connection):
             "searchCriteria.targetRefName": HEADS + target,
             "$top": str(_PAGE),
         }
-        found: list[PullRequest] = []
-        pages = Pages()
-        while True:
-            page = self._get(_path(repository_id), "the pull requests", below=project, **query)
-            rows = page.objects("value")
-            found += map(_pull_request, rows)
-            if len(rows) < _PAGE:
-                return found
-            query["$skip"] = pages.following(str(len(found)), page.source)
+
+        def read(skipped: int) -> Document:
+            more = query | {"$skip": str(skipped)}
+            return self._get(_path(repository_id), "the pull requests", below=project, **more)
+
+        return [_pull_request(each) for each in rows(read, _PAGE, "pullRequestId")]
 
     def pull_request(self, project: str, repository_id: str, number: int) -> PullRequest:
         """Return a pull request.

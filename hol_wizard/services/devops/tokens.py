@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, ServiceError
-from hol_wizard.services.answers import Document, Pages, moment
+from hol_wizard.services.answers import Document, moment, pages
 from hol_wizard.services.devops.connection import ask
 from hol_wizard.services.rest import RestClient, json_object
 from hol_wizard.services.secrets import Secret
@@ -59,16 +59,12 @@ class DevOpsTokens:
             AccessDeniedError: The account is not in the organization, or cannot have tokens.
             ServiceError: Azure DevOps could not be asked.
         """
-        found: list[DevOpsToken] = []
-        more: dict[str, str] = {}
-        pages = Pages()
-        while True:
-            page = self._ask("GET", **more)
-            found += [_token(each) for each in page.objects("patTokens")]
-            following = pages.following(page.text("continuationToken"), page.source)
-            if not following:
-                return found
-            more = {"continuationToken": following}
+
+        def read(token: str) -> Document:
+            return self._ask("GET", **({"continuationToken": token} if token else {}))
+
+        listed = pages(read, lambda page: page.text("continuationToken"))
+        return [_token(each) for page in listed for each in page.objects("patTokens")]
 
     def create(self, name: str, scope: str, days: int) -> tuple[DevOpsToken, Secret]:
         """Create a token for this organization only; its value is not shown again.

@@ -442,6 +442,7 @@ def test_an_empty_answer_is_no_empty_list(name: str, server: Server, tokens: Tok
     [
         ("databricks clusters", {"clusters": [CLUSTER], "next_page_token": "2"}, {}),
         ("devops projects", {"value": [{**PROJECT_DOCUMENT, "id": str(number)} for number in range(100)]}, {}),
+        ("devops pull requests", {"value": [{**PULL_REQUEST, "pullRequestId": number} for number in range(100)]}, {}),
         ("devops members", {"members": [MEMBER], "continuationToken": "2"}, {}),
         ("devops tokens", {"patTokens": [{"authorizationId": "1"}], "continuationToken": "2"}, {}),
         ("arm list", {"value": [], "nextLink": "BASE/subscriptions/s?page=2"}, {}),
