@@ -25,6 +25,9 @@ _DIFF_LINES = 200
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the signal's number, as shells have it."""
 
+_SHOWN_SECONDS = 0.05
+"""What took less is not shown in the critical path."""
+
 _BAD = {Status.FAILED, Status.WAITING}
 _UNSURE = {Status.UNKNOWN, Status.BLOCKED}
 
@@ -169,6 +172,25 @@ def receipt(changes: Sequence[PlannedChange], finished: RunFinished, write: Call
         elif not result.passed:
             for line in result_lines(key, result):
                 write(line)
+
+
+def timing_lines(finished: RunFinished) -> Iterator[str]:
+    """Yield how long each step took, and the critical path: the longest chain of steps that need each other."""
+    took = finished.durations
+    if not took:
+        return
+    yield "Time"
+    for key in finished.results:
+        if key in took:
+            yield f"{took[key]:8.1f} s  {key}"
+    longest = sum(took.get(key, 0.0) for key in finished.critical_path)
+    ratio = f", {finished.seconds / longest:.2f} times the critical path" if longest else ""
+    yield "Critical path"
+    for key in finished.critical_path:
+        if took.get(key, 0.0) >= _SHOWN_SECONDS:
+            yield f"{took[key]:8.1f} s  {key}"
+    yield f"critical path {longest:.1f} s"
+    yield f"wall time {finished.seconds:.1f} s{ratio}"
 
 
 def event_line(event: Event) -> str:

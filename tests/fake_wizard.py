@@ -28,6 +28,7 @@ from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.secrets import Secret, StoreReport
 from hol_wizard.wizard.facade import Wizard
 from hol_wizard.wizard.solves import PlannedChange
+from hol_wizard.wizard.stand_ins import StandIns
 
 PASSED = Result(Status.PASSED, "It is there.")
 GONE = Result(Status.FAILED, "It is not there yet.", next_action="Press s to have it done, or follow the guide.")
@@ -194,7 +195,7 @@ class _Identity:
 class FakeWizard(Wizard):
     """The real wizard over a lab of functions that keep their state in `world`."""
 
-    def __init__(self, root: Path, lab: Lab, **saved: str) -> None:
+    def __init__(self, root: Path, lab: Lab, stand_ins: StandIns | None, **saved: str) -> None:
         """Make one whose profile has these choices saved."""
         home = Home(root / "config", root / "state")
         path = home.choices_file("practice", "default")
@@ -210,6 +211,7 @@ class FakeWizard(Wizard):
             connect=lambda: replace(Endpoints.of_cloud("azure"), poll_interval=0.01),
             environ={},
             services=lambda endpoints: Services(endpoints).replace(secrets=_Keyring(self.world), identity=_Identity()),
+            stand_ins=stand_ins,
         )
         self.ledger.path.parent.mkdir(parents=True, exist_ok=True)
         self.ledger.path.touch()
@@ -279,23 +281,26 @@ class FakeWizard(Wizard):
                 began = True
                 self.world.slow(cancelled)
 
-    def plan(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> tuple[PlannedChange, ...]:
+    def plan(
+        self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None, *, whole: bool = False
+    ) -> tuple[PlannedChange, ...]:
         self.calls.append(("plan", dict(inputs or {})))
         self.world.pause()
-        return super().plan(targets, inputs)
+        return super().plan(targets, inputs, whole=whole)
 
     def solve(
         self,
         targets: Sequence[Target],
         *,
         inputs: Mapping[str, str] | None = None,
+        whole: bool = False,
         cancelled: threading.Event | None = None,
     ) -> Iterator[Event]:
         self.calls.append(("solve", dict(inputs or {})))
         if self.broken:
             error, self.broken = self.broken, None
             raise error
-        return super().solve(targets, inputs=inputs, cancelled=cancelled)
+        return super().solve(targets, inputs=inputs, whole=whole, cancelled=cancelled)
 
     def act(
         self, targets: Sequence[Target], action: str, *, cancelled: threading.Event | None = None

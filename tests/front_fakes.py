@@ -9,6 +9,7 @@ from pathlib import Path
 from hol_wizard.doctor.cost import Running
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.lab.model import Environment, Lab, Role, Section, Step
+from hol_wizard.wizard.stand_ins import StandIns
 from tests import fake_wizard
 from tests.fake_wizard import CHECK, PASSED, SOLVE, UNDO
 
@@ -102,10 +103,11 @@ class FakeWizard(fake_wizard.FakeWizard):
         saved: Mapping[str, str] = CHOSEN,
         inputs: tuple[str, ...] = ("prefix", "alias"),
         lab: Lab | None = None,
+        stand_ins: StandIns | None = None,
     ) -> None:
         # It is removed together with the wizard.
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        super().__init__(Path(self._folder.name), lab or small_lab(inputs), **saved)
+        super().__init__(Path(self._folder.name), lab or small_lab(inputs), stand_ins, **saved)
         self.examined = {"python": PASSED}
         if self.profile.choices.alias:
             self.world.done.add(NAMES)

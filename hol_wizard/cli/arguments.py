@@ -98,7 +98,7 @@ def parser_for(place: str | None = None) -> _Parser:
         FRONT: f"hol-wizard [options]\n       hol-wizard --check {what} [options]\n       hol-wizard COMMAND …",
         CHECK: f"hol-wizard --check {what} [options]",
         LIST: "hol-wizard --list",
-        "solve": f"hol-wizard solve {what} [options]",
+        "solve": f"hol-wizard solve {what} [options]\n       hol-wizard solve --all [options]",
         "teardown": f"hol-wizard teardown {what} [options]",
         "confirm": "hol-wizard confirm SECTION|STEP … [options]",
         "do": "hol-wizard do STEP[@ENVIRONMENT] ACTION [options]",
@@ -216,6 +216,7 @@ def parser_for(place: str | None = None) -> _Parser:
     add(script, "--wait", type=_seconds, metavar="SECONDS", help="check again for this long what is still waiting")
     switch(script, "--fail-fast", text="stop at the first step that fails")
     switch(script, "--plan", text="only show what it would do")
+    switch(script, "--all", text="the whole lab; on the practice cloud, stand-ins play the other people")
     switch(script, "--withdraw", text="take the confirmation back")
     switch(script, "--yes", "-y", text="do not ask")
     switch("about", "--version", text="show the version")

@@ -84,7 +84,7 @@ def _with(wizard: Wizard, name: str, front: str, options: argparse.Namespace, se
     if name == "doctor":
         titles, events = wizard.doctor()
         return headless.doctor(titles, events, options.format or "text")
-    work = headless.WorkOptions(tuple(selectors), options.environment, options.plan, options.yes)
+    work = headless.WorkOptions(tuple(selectors), options.environment, options.plan, options.yes, options.all)
     if name == "ledger":
         return headless.rebuild_ledger(wizard, work)
     return headless.solve(wizard, work) if name == "solve" else headless.teardown(wizard, work)

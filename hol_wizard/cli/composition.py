@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from hol_wizard.cli.practice import PracticeCloud
+from hol_wizard.cli.stand_ins import of_practice
 from hol_wizard.cli.vocabulary import CLOUDS, INPUTS, PRACTICE, PRACTICE_DEFAULTS
 
 LAB_VARIABLE = "HOL_WIZARD_LAB"
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from hol_wizard.paths import Home
     from hol_wizard.services.endpoints import Endpoints
     from hol_wizard.wizard.facade import Wizard
+    from hol_wizard.wizard.stand_ins import StandIns
 
 
 def make_wizard(
@@ -39,10 +41,12 @@ def make_wizard(
     if empty:
         raise UsageError(f"--{empty[0].replace('_', '-')} was given without a value.", "Give it one, or omit it.")
     connect: Callable[[], Endpoints]
+    stand_ins: StandIns | None = None
     if options.practice:
         practice = PracticeCloud(home.practice_folder, options.practice_speed)
         closers.append(practice.close)
         connect = practice.connect
+        stand_ins = of_practice(home.practice_folder)
     else:
 
         def connect() -> Endpoints:
@@ -59,6 +63,7 @@ def make_wizard(
         environ=environ,
         defaults=PRACTICE_DEFAULTS if options.practice else {},
         screens=lab_folder(options, environ),
+        stand_ins=stand_ins,
     )
 
 

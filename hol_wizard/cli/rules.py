@@ -22,6 +22,8 @@ def judge(options: argparse.Namespace, name: str) -> None:
         raise MisuseError("--practice and --cloud do not go together: the practice cloud is a cloud of its own.")
     if options.practice_speed and not options.practice:
         raise MisuseError("--practice-speed goes with --practice.", "Add --practice.")
+    if options.all and (len(options.words) > 1 or options.environment):
+        raise MisuseError("--all is the whole lab: it takes no section, step or environment.", "Omit one of them.")
     if options.catch_up and not options.resume:
         raise MisuseError(
             "--catch-up goes with --resume.",

@@ -42,7 +42,7 @@ INPUTS = (
 """The inputs that have an option. A secret has none, because other programs can see a command's options."""
 
 COMMANDS: Mapping[str, str] = {
-    "solve": "do steps and what they need: solve [SECTION|STEP …] [--environment E] [--plan] [--yes]",
+    "solve": "do steps and what they need: solve [SECTION|STEP … | --all] [--environment E] [--plan] [--yes]",
     "teardown": "remove what this wizard created: teardown [SECTION|STEP …] [--environment E] [--plan] [--yes]",
     "confirm": "say that you have done a step that only you can judge: confirm STEP … [--withdraw]",
     "do": "do something else with what a step created: do STEP[@ENV] ACTION; --list shows which",
@@ -75,6 +75,7 @@ SCOPES: Mapping[str, frozenset[str]] = {
     "fail_fast": frozenset({CHECK}),
     "plan": WORK | {"ledger", "starter"},
     "yes": WORK | {"ledger", "starter"},
+    "all": frozenset({"solve"}),
     "withdraw": frozenset({"confirm"}),
     "resume": frozenset({FRONT}),
     "catch_up": frozenset({FRONT}),

@@ -79,6 +79,10 @@ class RunFinished:
     seconds: float
     cancelled: bool = False
     notes: tuple[str, ...] = field(default=())
+    durations: Mapping[str, float] = field(default_factory=dict)
+    """Seconds that the work on each target took, with its checks, for targets on which work was done."""
+    critical_path: tuple[str, ...] = ()
+    """Keys of the targets on the longest chain through what they need of each other, by these durations."""
     uncertain: bool = False
     """Whether something is unknown that no result reports, such as after damage to the ledger; `notes` says what."""
 

@@ -284,6 +284,8 @@ def run_work(
     pending = dict(by_key)
     running: dict[str, threading.Thread] = {}
     results: dict[str, Result] = {}
+    worked: set[str] = set()
+    durations: dict[str, float] = {}
 
     def do(task: WorkTask) -> None:
         started = time.monotonic()
@@ -316,9 +318,12 @@ def run_work(
                 event = inbox.get(timeout=_TICK)
             except queue.Empty:
                 continue
+            if isinstance(event, WorkStarted):
+                worked.add(event.target)
             if isinstance(event, WorkFinished):
                 running.pop(event.target).join()
                 results[event.target] = event.result
+                durations[event.target] = event.seconds
             yield event
     except GeneratorExit:
         # Nobody reads the events anymore, but the caller holds locks while something is being changed.
@@ -329,7 +334,32 @@ def run_work(
 
     stopped = Result(Status.UNKNOWN, "Not started: the run was stopped.", next_action="Run it again to continue.")
     final = {task.key: results.get(task.key, stopped) for task in tasks}
-    yield RunFinished(final, time.monotonic() - began, cancelled.is_set())
+    yield RunFinished(
+        final,
+        time.monotonic() - began,
+        cancelled.is_set(),
+        durations={key: seconds for key, seconds in durations.items() if key in worked},
+        critical_path=critical_path({task.key: task.needs for task in tasks}, durations),
+    )
+
+
+def critical_path(needs: Mapping[str, Sequence[str]], durations: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the longest chain of tasks, each of which needs the one before it: no scheduler can be faster.
+
+    Args:
+        needs: What each task needs, by key.
+        durations: Seconds that each task took; a task without one took none, and is not part of a chain.
+    """
+    longest: dict[str, tuple[float, tuple[str, ...]]] = {}
+
+    def chain(key: str) -> tuple[float, tuple[str, ...]]:
+        if key not in longest:
+            before = max((chain(need) for need in needs.get(key, ())), key=lambda each: each[0], default=(0.0, ()))
+            own = durations.get(key, 0.0)
+            longest[key] = (before[0] + own, (*before[1], key) if own else before[1])
+        return longest[key]
+
+    return max((chain(key) for key in needs), key=lambda each: each[0], default=(0.0, ()))[1]
 
 
 def _pause_after(waiting: Result) -> float:

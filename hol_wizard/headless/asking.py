@@ -30,6 +30,8 @@ class WorkOptions:
     """Only show what would be done."""
     yes: bool = False
     """Do not ask."""
+    whole: bool = False
+    """`solve`: the whole lab, with the parts of people, which this cloud's stand-ins play."""
 
 
 def answers_to(wizard: Wizard, questions: Sequence[Question], *, asks: bool) -> dict[str, str]:
@@ -86,8 +88,9 @@ def can_consent(options: WorkOptions, command: str, *words: str) -> None:
     """
     if options.yes or options.plan or can_ask():
         return
+    whole = ("--all",) if options.whole else ()
     where = ("--environment", options.environment) if options.environment else ()
-    again = shlex.join((*command.split(), *words, *options.selectors, *where))
+    again = shlex.join((*command.split(), *words, *options.selectors, *whole, *where))
     raise UsageError(
         f"{command} asks before it changes anything, and there is no terminal to ask on.",
         f"`hol-wizard {again} --plan` shows what it would do. With --yes instead of --plan, it does it.",

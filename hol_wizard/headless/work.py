@@ -21,6 +21,7 @@ from hol_wizard.engine.events import (
 from hol_wizard.engine.results import Status, exit_code
 from hol_wizard.headless.asking import WorkOptions, answers_to, can_ask, can_consent
 from hol_wizard.headless.output import NOTHING_DONE, UNSURE, err, out, tell
+from hol_wizard.lab.people import words_for
 from hol_wizard.prompts import confirm
 from hol_wizard.report import (
     INTERRUPTED,
@@ -32,6 +33,7 @@ from hol_wizard.report import (
     receipt,
     removes,
     result_lines,
+    timing_lines,
 )
 from hol_wizard.wizard import conversation
 from hol_wizard.wizard.conversation import Conversation
@@ -52,7 +54,7 @@ def solve(wizard: Wizard, options: WorkOptions) -> int:
     """
     targets = wizard.targets(options.selectors, options.environment)
     can_consent(options, "solve")
-    return _converse(wizard, conversation.solve(wizard, targets, review=False), options)
+    return _converse(wizard, conversation.solve(wizard, targets, review=False, whole=options.whole), options)
 
 
 def teardown(wizard: Wizard, options: WorkOptions) -> int:
@@ -99,7 +101,7 @@ def _converse(wizard: Wizard, talk: Conversation, options: WorkOptions) -> int:
             cancelled = threading.Event()
             request.finished, code = _work(wizard, request.events(cancelled), cancelled)
         elif isinstance(request, Outcome):
-            code = _outcome(wizard, request, code)
+            code = _outcome(wizard, request, options, code)
     return code
 
 
@@ -125,7 +127,7 @@ def _consent(request: Consent, options: WorkOptions) -> int:
     return doubt
 
 
-def _outcome(wizard: Wizard, request: Outcome, code: int) -> int:
+def _outcome(wizard: Wizard, request: Outcome, options: WorkOptions, code: int) -> int:
     """Write the result of the work and what is running now, and return the exit code."""
     finished = request.finished
     if request.kind is Kind.UNDO:
@@ -141,10 +143,13 @@ def _outcome(wizard: Wizard, request: Outcome, code: int) -> int:
         for line in result_lines(key, result):
             out(line)
     if request.kind is Kind.SOLVE:
+        if options.whole:
+            for line in timing_lines(finished):
+                out(line)
         for note in finished.notes:
             out(one_line(note))
         out(f"{counts_line(finished.results.values())} ({finished.seconds:.1f} s)")
-        _tell_what_is_left(wizard, finished)
+        _tell_what_is_left(wizard, finished, whole=options.whole)
     _tell_cost(wizard, request)
     if request.following is not None:
         out(one_line(wizard.next_step(request.following)))
@@ -157,14 +162,20 @@ def _confirmed(wizard: Wizard, request: Confirm) -> bool:
     return confirm(f"Do you confirm: {one_line(request.statement)}")
 
 
-def _tell_what_is_left(wizard: Wizard, finished: RunFinished) -> None:
-    """List the steps that wait for a person: those without a solve that are not verified or confirmed."""
+def _tell_what_is_left(wizard: Wizard, finished: RunFinished, *, whole: bool) -> None:
+    """List the steps that wait for a person: those without a solve that are not verified or confirmed.
+
+    In a run of the whole lab, those that are a person's also wait, although the wizard could do them.
+    """
     for key, result in finished.results.items():
         target = wizard.target(key)
-        if target.step.solve or result.status in {Status.PASSED, Status.SKIPPED}:
+        waits = not target.step.solve or (whole and target.step.person and key not in finished.durations)
+        if not waits or result.status in {Status.PASSED, Status.SKIPPED}:
             continue
         if target.step.confirm:
             out(f"left for you: “{wizard.wording.title(target)}”. Then run: {wizard.command} confirm {key}")
+        elif target.step.person:
+            out(f"left for {words_for(target.step)}: “{wizard.wording.title(target)}” ({key})")
         else:
             out(f"left for you: “{wizard.wording.title(target)}”, by hand ({key})")
 

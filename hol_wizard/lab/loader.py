@@ -22,6 +22,7 @@ from hol_wizard.errors import ContentError
 from hol_wizard.lab.folder import LabFolder, hidden_characters, hidden_in, read_folder
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.model import Environment, Lab, Role, Section, Step
+from hol_wizard.lab.people import PEOPLE
 from hol_wizard.lab.portal import PAGES
 from hol_wizard.lab.problem import Problem
 from hol_wizard.lab.text import Misused, misuse, nearest, placeholders
@@ -327,13 +328,14 @@ _STEP_KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "cost": (str,),
     "minutes": _NUMBER,
     "human": (str,),
+    "person": (str,),
     "confirm": (str,),
     "keep": (bool,),
 }
 _UNCONFIRMABLE: Final[Mapping[str, str]] = {
     **dict.fromkeys(("check", "resource"), "a step that is checked cannot be confirmed: omit `confirm`"),
     **dict.fromkeys(("solve", "undo", "actions"), "a step that the wizard does cannot be confirmed: omit `confirm`"),
-    "human": "`confirm` says what only a person can judge: omit `human`",
+    **dict.fromkeys(("human", "person"), "`confirm` says what only a person can judge: omit `human` and `person`"),
 }
 """Why a step with this key cannot have `confirm`."""
 _TYPE_WORDS: Final[Mapping[type, str]] = {
@@ -441,6 +443,8 @@ def _check_step(document: Document, step_id: str, step: dict[str, Any], known: K
             document.report(document.line_of(*path, "confirm"), reason)
     if step.get("minutes", 1) <= 0:
         document.report(document.line_of(*path, "minutes"), "`minutes` must be more than 0")
+    if (person := step.get("person", "")) and person not in PEOPLE:
+        _report_unknown(document, "person", person, PEOPLE, *path, "person")
     if page := step.get("portal"):
         _check_portal(document, page, step["for_each"], *path, "portal")
 
@@ -681,6 +685,7 @@ def _step(document: Document, heading: Heading) -> Step:
         cost=step.get("cost", ""),
         minutes=step.get("minutes"),
         human=step.get("human", ""),
+        person=step.get("person", ""),
         confirm=step.get("confirm", ""),
         keep=step.get("keep", False),
     )

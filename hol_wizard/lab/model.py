@@ -58,6 +58,8 @@ class Step:
     minutes: float | None = None
     human: str = ""
     """What only a person can do: the reason why there is no solve, or the person's part if there is one."""
+    person: str = ""
+    """Which person does it, by the names of `hol_wizard.lab.people`; empty if it can be anybody, or the wizard."""
     confirm: str = ""
     """What the person confirms, for a step that only they can judge; empty if it cannot be confirmed."""
     keep: bool = False

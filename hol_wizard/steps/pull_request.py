@@ -204,6 +204,15 @@ def _required(context: StepContext, reads: ReadCache | None = None) -> tuple[Lab
     return wanted, found
 
 
+def number(context: StepContext) -> int:
+    """Return the number of the pull request from the reader's branch into the default branch.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    return _required(context)[1].id
+
+
 def _policies(context: StepContext, pull: PullRequest) -> list[PolicyEvaluation]:
     found = _found_repository(context)
     here, key = organization(context), ("devops policy evaluations", found.project, pull.id)

@@ -118,8 +118,12 @@ class Confirming:
             chosen |= {target.key for target in able}
         return tuple(target for target in self._graph.all if target.key in chosen)
 
-    def confirm(self, targets: Sequence[Target]) -> Confirmed:
+    def confirm(self, targets: Sequence[Target], by: str = "") -> Confirmed:
         """Record that the person has done these steps, and return their status.
+
+        Args:
+            targets: The steps.
+            by: Who confirms them, if it is not the person who uses the wizard.
 
         Raises:
             UsageError: A step is checked, or cannot be judged by this version; no subscription is chosen; or the file
@@ -133,7 +137,7 @@ class Confirming:
                 "Nothing can be confirmed yet: a confirmation counts for one subscription, and none is chosen.",
                 self._wording.speak("<first set-up/choose-the-subscription>."),
             )
-        kept = self._store.confirm([self._stated(target) for target in targets], self._person)
+        kept = self._store.confirm([self._stated(target) for target in targets], by or self._person)
         return Confirmed({target.key: self._spoken(target) for target in targets}, kept)
 
     def withdraw(self, targets: Sequence[Target]) -> Confirmed:

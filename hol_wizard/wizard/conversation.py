@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 Conversation = Iterator[Request]
 
 
-def solve(wizard: Wizard, targets: Sequence[Target], *, review: bool = True) -> Conversation:
+def solve(wizard: Wizard, targets: Sequence[Target], *, review: bool = True, whole: bool = False) -> Conversation:
     """Run the conversation for a solve of the targets and of what they need.
 
     Args:
@@ -51,6 +51,7 @@ def solve(wizard: Wizard, targets: Sequence[Target], *, review: bool = True) -> 
         targets: The requested targets.
         review: Whether to show a person who does a single step its inputs, so that they can change them; a command has
             options for that.
+        whole: Whether it is the whole lab, with the parts of people (`Solves.run`).
     """
     by_hand = [target for target in targets if not target.step.solve and not target.step.confirm]
     if by_hand:
@@ -66,13 +67,18 @@ def solve(wizard: Wizard, targets: Sequence[Target], *, review: bool = True) -> 
             if request.answers is None:
                 return
             answers |= request.answers
-    yield from _confirmations(wizard, targets)
+    if not whole:
+        yield from _confirmations(wizard, targets)
     if (yield from _doubts(wizard)) is None:
         return
-    consent = Consent(lambda: wizard.plan(targets, answers))
+    consent = Consent(lambda: wizard.plan(targets, answers, whole=whole))
     yield consent
     if consent.agreed:
-        work = Work(Kind.SOLVE, targets, lambda cancelled: wizard.solve(targets, inputs=answers, cancelled=cancelled))
+        work = Work(
+            Kind.SOLVE,
+            targets,
+            lambda cancelled: wizard.solve(targets, inputs=answers, whole=whole, cancelled=cancelled),
+        )
         yield from _work(wizard, work, consent)
 
 

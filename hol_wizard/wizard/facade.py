@@ -33,6 +33,7 @@ from hol_wizard.wizard.overviews import Overviews
 from hol_wizard.wizard.parts import Parts
 from hol_wizard.wizard.secret_answers import SecretAnswers
 from hol_wizard.wizard.solves import PlannedChange, Solves
+from hol_wizard.wizard.stand_ins import StandIns
 from hol_wizard.wizard.teardown import Teardown
 from hol_wizard.wizard.wording import Wording
 
@@ -59,6 +60,7 @@ class Wizard:
         connect: Callable[[], Endpoints],
         environ: Mapping[str, str] | None = None,
         services: Callable[[Endpoints], Services] | None = None,
+        stand_ins: StandIns | None = None,
     ) -> None:
         """Create a wizard.
 
@@ -70,6 +72,7 @@ class Wizard:
             connect: Returns the cloud's addresses; called on worker threads before each run.
             environ: Environment variables; None: the process's own.
             services: Makes the service clients for the addresses; tests put others in.
+            stand_ins: They play the people of the lab, if this cloud has any.
         """
         environ = os.environ if environ is None else environ
         self.lab = lab
@@ -109,7 +112,7 @@ class Wizard:
             self.confirming,
         )
         self._checks = Checks(parts)
-        self._solves = Solves(parts, self._checks)
+        self._solves = Solves(parts, self._checks, stand_ins)
         self._actions = Actions(parts, self._checks)
         self._teardown = Teardown(parts)
         self._overviews = Overviews(parts, home)
@@ -218,19 +221,22 @@ class Wizard:
         """Check the targets (None: the whole lab) and what they need (`Checks.run`)."""
         return self._checks.run(targets, cancelled=cancelled, wait=wait, fail_fast=fail_fast)
 
-    def plan(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> tuple[PlannedChange, ...]:
+    def plan(
+        self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None, *, whole: bool = False
+    ) -> tuple[PlannedChange, ...]:
         """Return what a solve of the targets, and of what they need, would do (`Solves.plan`)."""
-        return self._solves.plan(targets, inputs)
+        return self._solves.plan(targets, inputs, whole=whole)
 
     def solve(
         self,
         targets: Sequence[Target],
         *,
         inputs: Mapping[str, str] | None = None,
+        whole: bool = False,
         cancelled: threading.Event | None = None,
     ) -> Iterator[Event]:
         """Do the targets and what they need (`Solves.run`)."""
-        return self._solves.run(targets, inputs=inputs, cancelled=cancelled)
+        return self._solves.run(targets, inputs=inputs, whole=whole, cancelled=cancelled)
 
     def actions(self, target: Target) -> tuple[Action, ...]:
         """Return a step's actions, in the document's order; does not contact the cloud."""
@@ -301,6 +307,7 @@ def open_wizard(
     defaults: Mapping[str, str] | None = None,
     screens: LabFolder | Path | None = None,
     lab: Lab | None = None,
+    stand_ins: StandIns | None = None,
 ) -> Wizard:
     """Load the lab and the attendee's choices and return a wizard over them.
 
@@ -314,6 +321,7 @@ def open_wizard(
         defaults: Default values for inputs that are not set; those of the lab take precedence.
         screens: Folder of the lab's documents, or its files; None for those that come with the wizard.
         lab: The lab if it is already loaded; `screens` is then ignored.
+        stand_ins: They play the people of the lab, if the cloud has any.
 
     Raises:
         ContentError: The lab's documents are wrong.
@@ -324,4 +332,6 @@ def open_wizard(
     path = home.choices_file(cloud, profile)
     defaults = {**(defaults or {}), **lab.defaults}
     chosen = Profile(profile, cloud, path, flags=flags, environ=environ, defaults=defaults)
-    return Wizard(lab=lab, home=home, cloud=cloud, profile=chosen, connect=connect, environ=environ)
+    return Wizard(
+        lab=lab, home=home, cloud=cloud, profile=chosen, connect=connect, environ=environ, stand_ins=stand_ins
+    )

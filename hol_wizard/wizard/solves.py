@@ -18,11 +18,15 @@ from hol_wizard.errors import WizardError
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.model import Target
 from hol_wizard.lab.names import Names
+from hol_wizard.lab.people import person_of, words_for
 from hol_wizard.wizard.checks import Checks
 from hol_wizard.wizard.parts import Parts
+from hol_wizard.wizard.stand_ins import StandIns
 
 if TYPE_CHECKING:
     from hol_wizard.services.context import Services
+
+_DONE = frozenset({Status.PASSED, Status.SKIPPED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +40,22 @@ class PlannedChange:
 class Solves:
     """Plans and does solves of targets."""
 
-    def __init__(self, parts: Parts, checks: Checks) -> None:
+    def __init__(self, parts: Parts, checks: Checks, stand_ins: StandIns | None) -> None:
         self._parts = parts
         self._checks = checks
+        self._stand_ins = stand_ins
 
-    def plan(self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None) -> tuple[PlannedChange, ...]:
+    def plan(
+        self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None, *, whole: bool = False
+    ) -> tuple[PlannedChange, ...]:
         """Return what a solve of the targets, and of what they need, would do; reads the cloud and changes nothing.
 
         If several steps would make the same change, it is listed once, for the first of them.
+
+        Args:
+            targets: The requested targets.
+            inputs: Values that apply to this run.
+            whole: As in `run`.
 
         Raises:
             LedgerError: The ledger is damaged or lost: the wizard's own resources would be created twice, or adopted.
@@ -69,8 +81,12 @@ class Solves:
 
         def planned(target: Target) -> list[PlannedChange]:
             result, work = results[target.key], SOLVES.get(target.step.solve)
-            if work is None or (result.passed and not parts.answers.unsaved(target, inputs)):
+            if result.status in _DONE and not parts.answers.unsaved(target, inputs):
                 return []
+            person = person_of(target.step) if whole else ""
+            played = [self._part(target)] if self._is_played(person) else []
+            if work is None or (person and not played):
+                return played
             blind = result.status in {Status.BLOCKED, Status.UNKNOWN}
             context = parts.connection.context(target, empty if blind else services, reads, inputs=asked)
             if blind:
@@ -78,10 +94,10 @@ class Solves:
             try:
                 changes = work.plan(context)
             except WizardError as error:
-                if blind:
-                    return [PlannedChange(target.key, Change("later", target.step.title, "", note="not known yet"))]
-                return [PlannedChange(target.key, Change("conflict", target.step.title, "", note=error.message))]
-            return [PlannedChange(target.key, _unseen(change) if blind else change) for change in changes]
+                verb, note = ("later", "not known yet") if blind else ("conflict", error.message)
+                return [*played, PlannedChange(target.key, Change(verb, target.step.title, "", note=note))]
+            seen = [_unseen(change) if blind else change for change in changes]
+            return [*played, *(PlannedChange(target.key, change) for change in seen)]
 
         with ThreadPoolExecutor(8) as pool:
             changes = [each for planned_here in pool.map(planned, wanted) for each in planned_here]
@@ -95,14 +111,30 @@ class Solves:
         note = wording.speak(change.note, planned.target_key)
         return replace(change, name=wording.explained(change.name), where=wording.explained(change.where), note=note)
 
+    def _is_played(self, person: str) -> bool:
+        return self._stand_ins is not None and person in self._stand_ins.plays
+
+    def _part(self, target: Target) -> PlannedChange:
+        """Return the planned part of a stand-in."""
+        where = self._stand_ins.where if self._stand_ins else ""
+        return PlannedChange(target.key, Change("play", "", words_for(target.step), where))
+
     def run(
         self,
         targets: Sequence[Target],
         *,
         inputs: Mapping[str, str] | None = None,
+        whole: bool = False,
         cancelled: threading.Event | None = None,
     ) -> Iterator[Event]:
         """Do the targets and what they need; yield the events.
+
+        Args:
+            targets: The requested targets.
+            inputs: Values that apply to this run.
+            whole: Whether it is the whole lab, with the parts of people: this cloud's stand-ins play them. Without
+                stand-ins they are left to people.
+            cancelled: Set by another thread to stop at the next safe point.
 
         Raises:
             LedgerError: The ledger is damaged or lost: the wizard's own resources would be created twice, or adopted.
@@ -120,9 +152,9 @@ class Solves:
                     key=target.key,
                     title=parts.wording.title(target),
                     look=lambda target=target: self._look(target, inputs),  # type: ignore[misc]
-                    work=self._work(target, services, asked),
-                    # Reading and discussing can be confirmed at any time.
-                    needs=() if target.step.confirm else parts.graph.needs(target),
+                    work=self._work(target, services, asked, whole=whole),
+                    # Reading and discussing can be confirmed at any time, but a stand-in confirms what is there.
+                    needs=() if target.step.confirm and not whole else parts.graph.needs(target),
                     deadline=_deadline(target),
                 )
                 for target in wanted
@@ -130,7 +162,17 @@ class Solves:
             for event in parts.wording.told(run_work(tasks, cancelled=cancelled)):
                 if isinstance(event, RunFinished):
                     parts.remember(event.results)
+                    if whole:
+                        event = replace(event, notes=(*event.notes, *self._played(event)))
                 yield event
+
+    def _played(self, finished: RunFinished) -> Iterator[str]:
+        """Yield a line for each part that a stand-in has played."""
+        for key, result in finished.results.items():
+            step = self._parts.graph.by_key[key].step
+            if result.status in _DONE and key in finished.durations and self._is_played(person_of(step)):
+                where = self._stand_ins.where if self._stand_ins else ""
+                yield f"played {where}: {words_for(step)} ({key})"
 
     def _look(self, target: Target, inputs: Mapping[str, str] | None) -> Result:
         """Check a target; a value that was given only for this run is not done until it is saved."""
@@ -141,12 +183,28 @@ class Solves:
         labels = ", ".join(INPUTS[name].label for name in unsaved)
         return Result(Status.FAILED, f"Not saved yet: {labels}.", next_action="To save it, <solve>.")
 
-    def _work(self, target: Target, services: Services, inputs: Mapping[str, str]) -> Callable[[Reporter], None] | None:
+    def _work(
+        self, target: Target, services: Services, inputs: Mapping[str, str], *, whole: bool
+    ) -> Callable[[Reporter], None] | None:
+        """Return what does a target, or None if it is left to a person."""
+        person = person_of(target.step) if whole else ""
         work = SOLVES.get(target.step.solve)
-        if work is None:
+        plays = self._stand_ins.plays.get(person) if self._stand_ins is not None else None
+        if (work is None and not person) or (person and plays is None):
             return None
         context = self._parts.connection.context
-        return lambda reporter: work.run(context(target, services, ReadCache(), reporter, inputs))
+
+        def do(reporter: Reporter) -> None:
+            bound = context(target, services, ReadCache(), reporter, inputs)
+            if plays is not None and self._stand_ins is not None:
+                reporter.say(f"Played {self._stand_ins.where}: {words_for(target.step)}.")
+                plays(bound)
+            if target.step.confirm and self._stand_ins is not None:
+                self._parts.confirming.confirm([target], by=f"a stand-in {self._stand_ins.where}")
+            if work is not None:
+                work.run(bound)
+
+        return do
 
 
 def _deadline(target: Target) -> float:

@@ -253,7 +253,7 @@ class FakeWizard(fake_wizard.FakeWizard):
     """A wizard over the lab above, whose names are chosen and whose tools are there."""
 
     def __init__(self, home: Home, *, groups_need: tuple[str, ...] = (), saved: Mapping[str, str] = CHOSEN) -> None:
-        super().__init__(home.config.parent, small_lab(groups_need), **saved)
+        super().__init__(home.config.parent, small_lab(groups_need), None, **saved)
         self.world.done |= {"tools/python", "tools/git"}
         self.world.options |= OPTIONS
         self.world.lines = 4

@@ -420,7 +420,7 @@ async def test_a_command_that_stumbles_leaves_the_app_as_it_is(
 
 
 async def test_a_plan_that_cannot_be_made_says_why(make_app: MakeApp, fake: FakeWizard, monkeypatch: Any) -> None:
-    def plan(*_: object) -> None:
+    def plan(*_: object, **__: object) -> None:
         raise ServiceError("The cloud does not answer.", "Look at your network.")
 
     monkeypatch.setattr(fake, "plan", plan)

@@ -19,7 +19,7 @@ from hol_wizard.engine.events import (
 )
 from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Result, Status
-from hol_wizard.engine.runner import CheckTask, WorkTask, run_checks, run_work
+from hol_wizard.engine.runner import CheckTask, WorkTask, critical_path, run_checks, run_work
 from hol_wizard.errors import AccessDeniedError, ConflictError, ServiceError, SignInError, UnreachableError
 
 PASSED = Result(Status.PASSED, "fine")
@@ -369,3 +369,26 @@ def test_the_deadline_of_work_does_not_cut_its_proof_short() -> None:
     answers = [FAILED, Result(Status.WAITING, "spreads", look_again_after=0.3), PASSED]
     work = WorkTask("t", "T", lambda: answers.pop(0), lambda reporter: None, deadline=0.1)
     assert statuses(run_work([work])) == {"t": Status.PASSED}
+
+
+def test_the_critical_path_is_the_longest_chain_of_tasks_that_need_each_other() -> None:
+    needs = {"end": ("left", "right"), "left": ("start",), "right": ("start",), "start": (), "alone": ()}
+    durations = {"start": 1.0, "left": 2.0, "right": 3.0, "end": 1.0, "alone": 4.5}
+    assert critical_path(needs, durations) == ("start", "right", "end")
+    assert critical_path(needs, durations | {"alone": 6.0}) == ("alone",)
+    assert critical_path(needs, {}) == ()
+
+
+def test_the_run_says_how_long_the_work_took_but_not_of_what_was_done_before() -> None:
+    state = {"a": FAILED, "b": PASSED}
+
+    def work_of(key: str) -> WorkTask:
+        def do(reporter: Reporter) -> None:
+            del reporter
+            state[key] = PASSED
+
+        return WorkTask(key, key, lambda: state[key], do)
+
+    *_, last = run_work([work_of("a"), work_of("b")])
+    assert isinstance(last, RunFinished)
+    assert list(last.durations) == ["a"]

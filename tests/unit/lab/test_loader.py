@@ -160,7 +160,11 @@ def test_a_step_names_what_else_can_be_done_with_it(tmp_path: Path) -> None:
         ),
         (
             'check = "groups.exist"\n=>human = "Yours."\nconfirm = "I have seen them."\n',
-            "02-groups.md:11: `confirm` says what only a person can judge: omit `human`",
+            "02-groups.md:11: `confirm` says what only a person can judge: omit `human` and `person`",
+        ),
+        (
+            'check = "groups.exist"\n=>check = "groups.exist"\nperson = "reviewr"\n',
+            "02-groups.md:11: there is no person `reviewr` (did you mean reviewer?)",
         ),
         (
             "--name {resource_group}=>--name {resource_grop}",

@@ -194,7 +194,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wizard:
     """Return a wizard that has done nothing yet, and that no cloud answers."""
     made = wizard(tmp_path, CHOSEN)
     monkeypatch.setattr(made.ledger_care, "doubts", lambda **_: Survey())
-    monkeypatch.setattr(made, "plan", lambda *_: ())
+    monkeypatch.setattr(made, "plan", lambda *_, **__: ())
     monkeypatch.setattr(made, "cost", Cost)
     return made
 
