@@ -42,6 +42,8 @@ class World:
     """Keys of the steps that are as they should be."""
     results: dict[str, Result] = field(default_factory=dict)
     """Results of steps that are neither done nor simply absent."""
+    spoiled: dict[str, Result] = field(default_factory=dict)
+    """Results that steps have after their solve, which therefore fails."""
     looks: list[str] = field(default_factory=list)
     """Every step that was looked at, in order."""
     inputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -70,7 +72,10 @@ class World:
 
     def finish(self, key: str) -> None:
         self.results.pop(key, None)
-        self.done.add(key)
+        if key in self.spoiled:
+            self.results[key] = self.spoiled[key]
+        else:
+            self.done.add(key)
 
     def pause(self, cancelled: threading.Event | None = None) -> None:
         if self.pace:

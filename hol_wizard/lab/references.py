@@ -69,18 +69,19 @@ class Speech:
     steps: Mapping[str, str] = field(default_factory=dict)
     """Key of the step that does what such a check asks for, by the check's key, if there is one."""
 
-    def resolve(self, text: str, target: str = "") -> str:
+    def resolve(self, text: str, target: str = "", here: str = "") -> str:
         """Return a text with every reference in the reader's terms.
 
         Args:
             text: A text from code or an error rule.
             target: Key of the step that the text is about, `section/step` or `section/step@environment`.
+            here: Key of the step where the reader sees the text, whose section is not named again.
         """
         target = self.steps.get(target, target)
         if "<" in text:
             before_section = f"{self.command} solve " if self.commands else "section "
             pasted = self.commands and text.endswith(">.")
-            text = _FIRST.sub(lambda found: self._first(found[1], found[2] or ""), text)
+            text = _FIRST.sub(lambda found: self._first(found[1], found[2] or "", here), text)
             text = _STEP.sub(lambda found: self._step(found[2], found[3] or "", *found.group(1, 4)), text)
             text = _SECTION.sub(lambda found: f"{before_section}{found[1]}", text)
             text = text.replace(_CONFIRM, self._confirm(target))
@@ -92,7 +93,7 @@ class Speech:
                 text = _FULL_STOP_BEHIND_A_COMMAND.sub("", text)
         return _COMMAND.sub(self.command, text)
 
-    def _first(self, key: str, environment: str) -> str:
+    def _first(self, key: str, environment: str, here: str) -> str:
         key = self.steps.get(key, key)
         where = f" ({environment[1:]})" if environment else ""
         if self.titles and key not in self.titles:
@@ -101,7 +102,8 @@ class Speech:
         verb = self.verbs.get(key, "solve")
         do = "Confirm" if verb == "confirm" else "Do"
         if not self.commands:
-            return f"{do} {title} first (section {key.partition('/')[0]})"
+            section = key.partition("/")[0]
+            return f"{do} {title} first" + ("" if section == here.partition("/")[0] else f" (section {section})")
         if verb == "--check":
             return f"Do {title} first, then run: {self.command} --check {key}{environment}"
         return f"{do} {title} first{f': {self.command} {verb} {key}{environment}' if verb else ', by hand'}"

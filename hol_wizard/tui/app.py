@@ -157,6 +157,19 @@ class HolWizardApp(RunningApp):
         if check:
             self.refresh_section(section)
 
+    def show_trouble(self, key: str) -> None:
+        """Put the cursor on the first step that a request left undone, and show why."""
+        from hol_wizard.tui.section_screen import SectionScreen
+
+        section_id = key.partition("/")[0]
+        for screen in self.screen_stack:
+            if isinstance(screen, OverviewScreen) and screen.is_ready and screen.is_active:
+                screen.sections.move_to(section_id)
+            elif isinstance(screen, SectionScreen) and screen.is_ready and screen.section.id == section_id:
+                screen.show_trouble(key)
+            elif isinstance(screen, SectionScreen) and screen.is_active:
+                self.open_section(self.board.lab.section(section_id), key, check=False)
+
     def back_to_overview(self) -> None:
         """Close the section."""
         if self._is_settled and len(self.screen_stack) > 1:

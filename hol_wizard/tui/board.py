@@ -131,6 +131,8 @@ class Board:
     logs: dict[str, list[LogLine]] = field(default_factory=dict)
     regressed: tuple[str, ...] = ()
     person_needed: PersonNeeded | None = None
+    troubles: dict[str, str] = field(default_factory=dict)
+    """What the last request of the person did not achieve, by step: the pane that says why."""
     queued: set[str] = field(default_factory=set)
     """Steps that the run that makes changes has not started yet."""
 
@@ -295,6 +297,29 @@ class Board:
             if key in self.standings:
                 self.standings[key].tried = True
 
+    def judge(self, keys: Iterable[str], pane: str, *, tried: bool) -> str:
+        """Record which of these steps a request of the person left undone; return the first, or an empty string.
+
+        A step that has a cause of its own comes before one that waits for another step.
+
+        Args:
+            keys: The requested steps, and those that they need.
+            pane: The pane that says why.
+            tried: Whether somebody tried to do them. Otherwise they were only checked, and one that nobody has started
+                is no trouble, unless it is the first.
+        """
+        wanted = set(keys)
+        order = [key for key in self.targets if key in wanted]
+        for key in order:
+            self.troubles.pop(key, None)
+        causes = [key for key in order if self.status(key) in {Status.FAILED, Status.UNKNOWN}]
+        behind = [key for key in order if self.status(key) is Status.BLOCKED]
+        first = next(iter(causes or behind), "")
+        for key in (*causes, *behind):
+            if tried or key == first or self.look(key).word not in {"to do", "blocked"}:
+                self.troubles[key] = pane
+        return first
+
     def settle(self, keys: Iterable[str]) -> None:
         """Record that nothing is being done with these anymore."""
         for key in keys:
@@ -332,6 +357,8 @@ class Board:
                     standing.activity = Activity.NONE
                 if not undo:
                     standing.result, standing.checked_at, standing.seen_at = result, now, time.time()
+                    if result.passed:
+                        self.troubles.pop(key, None)
             case WorkStarted():
                 self.queued.discard(key)
                 standing.activity, standing.activity_since = Activity.WORKING, now

@@ -90,14 +90,18 @@ def result_content(board: Board, target: Target) -> Content:
             parts.append(Content("Not checked in this session yet. Press c to check."))
         return Content("\n").join(parts)
     parts.append(Content(result.summary))
-    if result.expectations:
-        parts.append(Content("\n").join([Content(""), *[_expectation(each) for each in result.expectations]]))
+    # What is wrong, and what to do about it, must be in view on a small screen.
+    met = [each for each in result.expectations if each.met]
+    if unmet := [each for each in result.expectations if not each.met]:
+        parts.append(Content("\n").join([Content(""), *[_expectation(each) for each in unmet]]))
     if result.status is Status.WAITING and result.usually:
         parts.append(
             Content.styled(f"This usually takes {duration(result.usually)}; checked again automatically.", "$warning")
         )
     if result.next_action:
         parts.append(Content.assemble(("\nNext  ", "$accent bold"), with_links(result.next_action)))
+    if met:
+        parts.append(Content("\n").join([Content(""), *[_expectation(each) for each in met]]))
     if result.detail:
         parts.append(
             Content.assemble(("\nThe service's own message (e copies it)\n", "$foreground 60%"), result.detail)

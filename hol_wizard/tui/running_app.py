@@ -208,7 +208,10 @@ class RunningApp(GuardedApp):
             self.before_looked_at()
         if run.writes:
             self._after_work(run, message.error)
+        trouble = self._judge(run)
         self._draw(run.keys)
+        if trouble:
+            self.show_trouble(trouble)
         self._plan_next_look()
         if self.leaving:
             return
@@ -216,6 +219,25 @@ class RunningApp(GuardedApp):
             self._hear_outcome(run)
         elif self._may_run(run.keys | run.seen):
             self.look_at_cost()
+
+    def _judge(self, run: Run) -> str:
+        """Return the first step that a request of the person left undone; empty if there is none to show."""
+        if run.reason is not Reason.ASKED or run.kind is Kind.ACT or run.cancelled.is_set() or self.leaving:
+            return ""
+        # What blocks a checked step is named by its result; what a solve needed was done with it.
+        asked = run.keys | set(run.final) if run.writes else run.keys
+        if run.kind is Kind.UNDO:
+            left = {key for key, result in run.final.items() if not result.passed}
+            self.board.troubles |= dict.fromkeys(left, "log")
+            return next((key for key in self.board.targets if key in left), "")
+        if run.kind is Kind.CHECK and len({key.partition("/")[0] for key in run.keys}) > 1:
+            # A check of the lab: what nobody has started is no trouble.
+            tried = (key for key in asked if self.board.look(key).word in {"failed", "broken"})
+            return self.board.judge(tried, "result", tried=True)
+        return self.board.judge(asked, "result", tried=run.writes)
+
+    def show_trouble(self, key: str) -> None:
+        """Show the first step that a request left undone."""
 
     def _after_work(self, run: Run, error: Exception | None) -> None:
         left = sum(1 for result in run.final.values() if result.status not in {Status.PASSED, Status.SKIPPED})

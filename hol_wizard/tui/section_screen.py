@@ -73,6 +73,8 @@ class SectionScreen(BoardScreen):
         self.section = section
         self._targets: dict[str, Target] = {}
         self._pane = "guide"
+        self._picked = ""
+        """The step for which the person has chosen a pane: the reason of its failure does not replace it."""
         self._shown_text = ""
         self._shown_key = ""
         self._saved = SavedFiles()
@@ -234,10 +236,27 @@ class SectionScreen(BoardScreen):
         line = next_line(self.board, self.target, self._targets, self.wizard_app.working)
         self.put(self.line, line, layout=False)
 
+    @property
+    def _shown_pane(self) -> str:
+        """The pane to show if only one is shown at a time: a failed step's reason comes before its guide."""
+        key = self.steps.current or ""
+        trouble = self.board.troubles.get(key, "")
+        return trouble if trouble and key != self._picked else self._pane
+
+    def show_trouble(self, key: str) -> None:
+        """Select a step that failed, with its reason in view."""
+        self._picked = ""
+        self.steps.move_to(key)
+        self._panes()
+        self._result()
+        self._line()
+        self.query_one("#result-pane").scroll_home(animate=False)
+
     def _panes(self) -> None:
         short = self.has_class("-short") and not self.has_class("-wide")
         panes = PANES if short else PANES[1:]
-        shown = self._pane if any(name == self._pane for name, _ in panes) else "guide"
+        pane = self._shown_pane
+        shown = pane if any(name == pane for name, _ in panes) else "guide"
         self.tabs.show(panes, shown)
         for name, _ in PANES:
             self.set_class(name == shown, f"-pane-{name}")
@@ -280,6 +299,7 @@ class SectionScreen(BoardScreen):
     def on_rows_moved(self, event: Rows.Moved) -> None:
         """Select another step."""
         self.wizard_app.memory.steps[self.section.id] = event.key
+        self._panes()
         self._result()
         self._line()
         self.refresh_bindings()
@@ -465,6 +485,7 @@ class SectionScreen(BoardScreen):
     def action_show_pane(self, name: str) -> None:
         """Show a pane, if only one is shown at a time."""
         self._pane = self.wizard_app.memory.panes[self.section.id] = name
+        self._picked = self.steps.current or ""
         self._panes()
         if not self.has_class("-wide"):
             self.query_one(_FOCUS[name]).focus()
@@ -472,7 +493,7 @@ class SectionScreen(BoardScreen):
     def action_pane(self) -> None:
         """Show the next pane."""
         names = [name for name, _ in (PANES if self.has_class("-short") else PANES[1:])]
-        at = names.index(self._pane) if self._pane in names else 0
+        at = names.index(self._shown_pane) if self._shown_pane in names else 0
         self.action_show_pane(names[(at + 1) % len(names)])
 
     def action_guide(self, by: int) -> None:

@@ -148,6 +148,6 @@ class Wording:
 def _spoken(key: str, result: Result, speech: Speech) -> Result:
     # The text of a blocked step is about its cause.
     about = result.blocked_by or key
-    summary, advice = speech.resolve(result.summary, about), speech.resolve(result.next_action, about)
+    summary, advice = speech.resolve(result.summary, about), speech.resolve(result.next_action, about, key)
     same = (summary, advice) == (result.summary, result.next_action)
     return result if same else replace(result, summary=summary, next_action=advice)

@@ -127,3 +127,10 @@ def test_no_text_names_a_step_by_its_title_or_a_front_end_by_its_words() -> None
         if path.relative_to(PACKAGE).parts[0] in {"engine", "services", "resources", "steps", "doctor", "wizard"}
         and (found := habits.findall(path.read_text(encoding="utf-8")))
     } == {}
+
+
+def test_a_step_of_the_readers_own_section_is_named_without_the_section() -> None:
+    speech = Speech({"set-up/sign-in": "Sign in"}, "hol-wizard")
+    advice = "<first set-up/sign-in>."
+    assert speech.resolve(advice, "set-up/sign-in", "set-up/region") == "Do “Sign in” first."
+    assert speech.resolve(advice, "set-up/sign-in", "train/look") == "Do “Sign in” first (section set-up)."
