@@ -1,6 +1,7 @@
-"""Starts the practice cloud, finds a running one, shares and stops it. It uses only the standard library.
+"""Starts the practice cloud, finds a running one, shares and stops it.
 
-Expensive modules (TLS, HTTP) are imported when they are first needed, because every start of the wizard loads this.
+Expensive modules (TLS, HTTP, locks) are imported when they are first needed, because every start of the wizard loads
+this.
 """
 
 from __future__ import annotations
@@ -108,72 +109,48 @@ def write_private(path: Path, content: bytes) -> None:
 def file_lock(path: Path, *, wait: float, note: str = "") -> Iterator[bool]:
     """Hold a lock that ends with the process.
 
-    filelock was considered: it empties the file at every attempt, so the holder could not identify itself in it.
-
     Args:
         path: The file to lock, which is not removed.
         wait: Seconds to wait for another holder; 0 not to wait.
-        note: What others can read in it while the lock is held (`noted`).
+        note: What others can read while the lock is held (`noted`).
 
     Yields:
         Whether the lock is held.
+
+    Raises:
+        OSError: The file cannot be opened.
     """
-    deadline = time.monotonic() + wait
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0) as file:
-        held = _try_lock(file.fileno())
-        while not held and time.monotonic() < deadline:
-            time.sleep(0.02)
-            held = _try_lock(file.fileno())
-        try:
-            if held:
-                # On Windows, the first byte is locked, also for readers.
-                file.truncate(0)
-                file.seek(0)
-                file.write(b" " + note.encode())
-            yield held
-        finally:
-            if held:
-                file.truncate(0)
-                _unlock(file.fileno())
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, timeout=wait, mode=0o600, poll_interval=0.02)
+    try:
+        lock.acquire()
+    except Timeout:
+        held = False
+    else:
+        held = True
+    try:
+        if held and note:
+            write_private(_note_of(path), note.encode())
+        yield held
+    finally:
+        if held:
+            if note:
+                _note_of(path).unlink(missing_ok=True)
+            lock.release()
 
 
 def noted(path: Path) -> str:
-    """Return the note of a lock's holder; empty if there is none."""
+    """Return the note of a lock's holder; empty if there is none. One that was killed leaves its note behind."""
     try:
-        with path.open("rb", buffering=0) as file:
-            file.seek(1)
-            return file.read(100).decode("ascii", "replace").strip()
+        return _note_of(path).read_bytes()[:100].decode("ascii", "replace").strip()
     except OSError:
         return ""
 
 
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(handle: int) -> bool:
-        try:
-            os.lseek(handle, 0, os.SEEK_SET)
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(handle: int) -> None:
-        os.lseek(handle, 0, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _try_lock(handle: int) -> bool:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_UN)
+def _note_of(lock: Path) -> Path:
+    """Return the file with the note of a lock's holder: on Windows, nobody else can read the locked file."""
+    return lock.with_suffix(".holder")
 
 
 def read_endpoints(state: Path) -> dict[str, Any] | None:

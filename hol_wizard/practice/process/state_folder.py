@@ -1,7 +1,4 @@
-"""The folder of the practice cloud's files: it replaces and removes files there, so it never uses another folder.
-
-It uses only the standard library, like `launch`.
-"""
+"""The folder of the practice cloud's files: it replaces and removes files there, so it never uses another folder."""
 
 from __future__ import annotations
 
