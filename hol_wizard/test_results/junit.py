@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hol_wizard.redaction import scrub
-from hol_wizard.test_results.xml_file import UnreadableError, count_of, number_of, read_xml
+from hol_wizard.test_results.attributes import count_of, number_of
+from hol_wizard.untrusted_xml import UnreadableError, read_xml
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

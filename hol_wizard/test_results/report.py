@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from hol_wizard.test_results.cobertura import Coverage, FileCoverage, percent, read_cobertura
 from hol_wizard.test_results.failure import failure_lines
 from hol_wizard.test_results.junit import Case, Outcome, Results, read_junit
-from hol_wizard.test_results.xml_file import UnreadableError
+from hol_wizard.untrusted_xml import UnreadableError
 
 T = TypeVar("T")
 

@@ -516,6 +516,9 @@ def test_a_blob_is_put_together_from_blocks(lake: Lake) -> None:
     assert blob.ask("GET", "datalake/file").content == b"twoone"
     body = b"<BlockList><Latest>Mw==</Latest></BlockList>"
     assert blob.refusal("PUT", "datalake/file", body, comp="blocklist") == (400, "InvalidBlockList")
+    for body in (b"", b"<BlockList><Latest>MQ==</BlockList>", b"<Blocks><Latest>MQ==</Latest></Blocks>"):
+        assert blob.refusal("PUT", "datalake/file", body, comp="blocklist") == (400, "InvalidXmlDocument")
+    assert blob.ask("GET", "datalake/file").content == b"twoone"
 
 
 def test_containers_are_made_and_told_apart_at_the_blob_endpoint(lake: Lake) -> None:

@@ -12,10 +12,10 @@ from hol_wizard.engine.results import Result, Status
 from hol_wizard.test_results.cobertura import cobertura_of
 from hol_wizard.test_results.junit import Case, Outcome, Results, junit_of
 from hol_wizard.test_results.report import RunReport
-from hol_wizard.test_results.xml_file import parse_xml
 from hol_wizard.tui import flows
 from hol_wizard.tui.report_screen import ReportScreen
 from hol_wizard.tui.widgets.report_tree import ReportTree
+from hol_wizard.untrusted_xml import parse_xml
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_wizard import FakeWizard
 from tests.tui.looking import at_rest, screen_of, until, until_seen

@@ -48,6 +48,7 @@ TEXTS = {
     "InvalidAuthenticationInfo": "Server failed to authenticate the request. Please refer to the information in the "
     "www-authenticate header.",
     "InvalidBlockList": "The specified block list is invalid.",
+    "InvalidXmlDocument": "XML specified is not syntactically valid.",
     "InvalidFlushPosition": "The uploaded data is not contiguous or the position query parameter value is not equal to "
     "the length of the file after appending the uploaded data.",
     "InvalidHeaderValue": "The value for one of the HTTP headers is not in the correct format.",

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
-import re
 from typing import Any
+from xml.etree import ElementTree
 
 from hol_wizard.practice.kernel.service import Request, Response
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.storage.account import DELETE, READ, WRITE, Place, Plane
 from hol_wizard.practice.storage.lake import http_time
+from hol_wizard.untrusted_xml import UnreadableError, parse_xml
 
 _PAGE = 5000
 _XML = '\ufeff<?xml version="1.0" encoding="utf-8"?>'
 """The beginning of every document, including the byte order mark (recorded)."""
-_BLOCK = re.compile(r"<(Latest|Committed|Uncommitted)>([^<]+)</")
+_BLOCK_KINDS = frozenset({"Latest", "Committed", "Uncommitted"})
 _PROPERTIES = {
     "x-ms-blob-content-type": "Content-Type",
     "x-ms-blob-content-md5": "Content-MD5",
@@ -73,8 +73,7 @@ class Blobs(Plane):
 
     def body_of_error(self, code: str, message: str) -> tuple[Any, str]:
         """Return the error as XML (recorded)."""
-        text = f"{_XML}<Error><Code>{code}</Code><Message>{html.escape(message, quote=False)}</Message></Error>"
-        return text, "application/xml"
+        return _text(_element("Error", Code=code, Message=message)), "application/xml"
 
     def handle(self, request: Request) -> Response:
         """Handle one request."""
@@ -98,8 +97,8 @@ class Blobs(Plane):
             return self._delete(request, place)
         raise self.refused(400, "InvalidHttpVerb")
 
-    def _document(self, text: str, headers: dict[str, str] | None = None) -> Response:
-        return Response(200, _XML + text, headers or {}, "application/xml")
+    def _document(self, root: ElementTree.Element, headers: dict[str, str] | None = None) -> Response:
+        return Response(200, _text(root), headers or {}, "application/xml")
 
     # The account
 
@@ -117,26 +116,33 @@ class Blobs(Plane):
             return Response(200, headers=headers)
         if request.method == "GET" and part == "properties" and kind == "service":
             self.require_role(request, place, READ)
-            return self._document(_SERVICE)
+            return self._document(parse_xml(_SERVICE.encode()))
         raise self.refused(400, "InvalidQueryParameterValue")
 
     def _containers(self, request: Request, place: Place) -> Response:
         prefix = request.query.get("prefix", "")
         found = [each for each in self.lake.of(place.name) if each["name"].startswith(prefix)]
         page, end, most = self._page(request, found)
-        items = "".join(
-            f"<Container><Name>{each['name']}</Name><Properties><Last-Modified>{http_time(each['changed'])}"
-            f'</Last-Modified><Etag>"{each["etag"]}"</Etag><LeaseStatus>unlocked</LeaseStatus><LeaseState>available'
-            "</LeaseState><DefaultEncryptionScope>$account-encryption-key</DefaultEncryptionScope>"
-            "<DenyEncryptionScopeOverride>false</DenyEncryptionScopeOverride><HasImmutabilityPolicy>false"
-            "</HasImmutabilityPolicy><HasLegalHold>false</HasLegalHold></Properties>"
-            f"{_metadata(each['metadata'])}</Container>"
-            for each in page
-        )
-        return self._document(
-            f'<EnumerationResults ServiceEndpoint="{self._endpoint(request, place)}">{_asked(request, most)}'
-            f"<Containers>{items}</Containers><NextMarker>{end}</NextMarker></EnumerationResults>"
-        )
+        listing = ElementTree.Element("EnumerationResults", ServiceEndpoint=self._endpoint(request, place))
+        _add_wishes(listing, request, most)
+        containers = ElementTree.SubElement(listing, "Containers")
+        for each in page:
+            container = _element("Container", Name=each["name"])
+            properties = {
+                "Last-Modified": http_time(each["changed"]),
+                "Etag": f'"{each["etag"]}"',
+                "LeaseStatus": "unlocked",
+                "LeaseState": "available",
+                "DefaultEncryptionScope": "$account-encryption-key",
+                "DenyEncryptionScopeOverride": "false",
+                "HasImmutabilityPolicy": "false",
+                "HasLegalHold": "false",
+            }
+            container.append(_element("Properties", **properties))
+            _add_metadata(container, each["metadata"])
+            containers.append(container)
+        ElementTree.SubElement(listing, "NextMarker").text = end
+        return self._document(listing)
 
     def _endpoint(self, request: Request, place: Place) -> str:
         return f"{request.base}/{place.name}/"
@@ -174,7 +180,7 @@ class Blobs(Plane):
             found = self.file_system(place)
             headers = self.tag(found)
             if part == "acl":
-                return self._document("<SignedIdentifiers />", headers)
+                return self._document(ElementTree.Element("SignedIdentifiers"), headers)
             headers |= {
                 **{f"x-ms-meta-{name}": value for name, value in found["metadata"].items()},
                 "x-ms-lease-status": "unlocked",
@@ -204,39 +210,17 @@ class Blobs(Plane):
                 items.append((name, each))
         page, end, most = self._page(request, items)
         metadata = "metadata" in request.query.get("include", "").lower()
-        blobs = "".join(
-            f"<BlobPrefix><Name>{html.escape(name)}</Name></BlobPrefix>"
-            if each is None
-            else self._listed(each, place, metadata=metadata)
-            for name, each in page
-        )
-        asked = _asked(request, most) + (f"<Delimiter>{html.escape(delimiter)}</Delimiter>" if delimiter else "")
-        return self._document(
-            f'<EnumerationResults ServiceEndpoint="{self._endpoint(request, place)}" '
-            f'ContainerName="{place.file_system}">{asked}<Blobs>{blobs}</Blobs><NextMarker>{end}</NextMarker>'
-            "</EnumerationResults>"
-        )
-
-    def _listed(self, document: Document, place: Place, *, metadata: bool) -> str:
-        headers = document["headers"]
-        kind = "directory" if document["directory"] else "file"
-        plain = ("Content-Type", "Content-Encoding", "Content-Language", "Content-MD5", "Cache-Control")
-        shown = "".join(
-            f"<{name}>{html.escape(headers[name], quote=False)}</{name}>" if headers.get(name) else f"<{name} />"
-            for name in (*plain, "Content-Disposition")
-        )
-        known = dict(document["metadata"])
-        if document["directory"]:
-            known["hdi_isfolder"] = "true"
-        return (
-            f"<Blob><Name>{html.escape(document['path'], quote=False)}</Name><Properties>"
-            f"<Creation-Time>{http_time(document['created'])}</Creation-Time>"
-            f"<Last-Modified>{http_time(document['changed'])}</Last-Modified><Etag>{document['etag']}</Etag>"
-            + (f"<ResourceType>{kind}</ResourceType>" if place.hierarchical else "")
-            + f"<Content-Length>{document['length']}</Content-Length>{shown}<BlobType>BlockBlob</BlobType>"
-            "<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState><ServerEncrypted>true"
-            f"</ServerEncrypted></Properties>{_metadata(known) if metadata else ''}<OrMetadata /></Blob>"
-        )
+        shown = {"ServiceEndpoint": self._endpoint(request, place), "ContainerName": place.file_system}
+        listing = ElementTree.Element("EnumerationResults", shown)
+        _add_wishes(listing, request, most)
+        if delimiter:
+            ElementTree.SubElement(listing, "Delimiter").text = delimiter
+        blobs = ElementTree.SubElement(listing, "Blobs")
+        for name, each in page:
+            group = each is None
+            blobs.append(_element("BlobPrefix", Name=name) if group else _listed(each, place, metadata=metadata))
+        ElementTree.SubElement(listing, "NextMarker").text = end
+        return self._document(listing)
 
     # Blobs
 
@@ -320,8 +304,7 @@ class Blobs(Plane):
         waiting = {each["id"]: each for each in self.lake.blocks_of(file_system, place.path)}
         there = {name: (start, end) for name, start, end in old["committed"]} if old is not None else {}
         data, committed = bytearray(), []
-        for kind, escaped in _BLOCK.findall(request.content.decode("utf-8", "replace")):
-            block = html.unescape(escaped)
+        for kind, block in self._block_names(request):
             start = len(data)
             if block in waiting and kind != "Committed":
                 data += self.lake.staged(waiting[block])
@@ -336,21 +319,33 @@ class Blobs(Plane):
         self.lake.forget_blocks(file_system, place.path)
         return Response(201, headers={**self.tag(made), "x-ms-request-server-encrypted": "true"})
 
+    def _block_names(self, request: Request) -> list[tuple[str, str]]:
+        """Return where each block of the new blob is looked for, and its ID."""
+        try:
+            root = parse_xml(request.content)
+        except UnreadableError as error:
+            raise self.refused(400, "InvalidXmlDocument") from error
+        if root.tag != "BlockList" or any(each.tag not in _BLOCK_KINDS for each in root):
+            raise self.refused(400, "InvalidXmlDocument")
+        return [(each.tag, (each.text or "").strip()) for each in root]
+
     def _block_list(self, request: Request, place: Place) -> Response:
         self.require(request, place, READ, "r")
         file_system = self.file_system(place)
         found, waiting = self.lake.find(file_system, place.path), self.lake.blocks_of(file_system, place.path)
         if found is None and not waiting:
             raise self.refused(404, "BlobNotFound")
-        wanted, text = request.query.get("blocklisttype", "committed").lower(), ""
+        wanted, listing = request.query.get("blocklisttype", "committed").lower(), ElementTree.Element("BlockList")
         if wanted in {"committed", "all"}:
-            blocks = found["committed"] if found is not None else []
-            text += f"<CommittedBlocks>{''.join(_block(n, end - start) for n, start, end in blocks)}</CommittedBlocks>"
+            blocks = ElementTree.SubElement(listing, "CommittedBlocks")
+            for name, start, end in found["committed"] if found is not None else []:
+                blocks.append(_element("Block", Name=name, Size=str(end - start)))
         if wanted in {"uncommitted", "all"}:
-            listed = "".join(_block(each["id"], each["length"]) for each in waiting)
-            text += f"<UncommittedBlocks>{listed}</UncommittedBlocks>"
+            blocks = ElementTree.SubElement(listing, "UncommittedBlocks")
+            for each in waiting:
+                blocks.append(_element("Block", Name=each["id"], Size=str(each["length"])))
         headers = {**self.tag(found), "x-ms-blob-content-length": str(found["length"])} if found is not None else {}
-        return self._document(f"<BlockList>{text}</BlockList>", headers)
+        return self._document(listing, headers)
 
     def _set_metadata(self, request: Request, place: Place) -> Response:
         self.require(request, place, WRITE, "w")
@@ -383,19 +378,51 @@ def _kept(headers: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if value}
 
 
-def _metadata(metadata: dict[str, str]) -> str:
-    items = "".join(f"<{name}>{html.escape(value, quote=False)}</{name}>" for name, value in metadata.items())
-    return f"<Metadata>{items}</Metadata>" if items else ""
+def _text(root: ElementTree.Element) -> str:
+    return _XML + ElementTree.tostring(root, encoding="unicode")
 
 
-def _asked(request: Request, most: int) -> str:
-    shown = "".join(
-        f"<{tag}>{html.escape(request.query[name], quote=False)}</{tag}>"
-        for tag, name in (("Prefix", "prefix"), ("Marker", "marker"))
-        if request.query.get(name)
-    )
-    return shown + (f"<MaxResults>{most}</MaxResults>" if "maxresults" in request.query else "")
+def _element(tag: str, **texts: str) -> ElementTree.Element:
+    """Return an element with one child for each text."""
+    made = ElementTree.Element(tag)
+    for name, text in texts.items():
+        ElementTree.SubElement(made, name).text = text
+    return made
 
 
-def _block(name: str, size: int) -> str:
-    return f"<Block><Name>{html.escape(name)}</Name><Size>{size}</Size></Block>"
+def _listed(document: Document, place: Place, *, metadata: bool) -> ElementTree.Element:
+    """Return one blob, or one directory, of a list."""
+    headers, is_directory = document["headers"], document["directory"]
+    content = ("Content-Type", "Content-Encoding", "Content-Language", "Content-MD5", "Cache-Control")
+    properties = {
+        "Creation-Time": http_time(document["created"]),
+        "Last-Modified": http_time(document["changed"]),
+        "Etag": document["etag"],
+        **({"ResourceType": "directory" if is_directory else "file"} if place.hierarchical else {}),
+        "Content-Length": str(document["length"]),
+        **{name: headers.get(name, "") for name in (*content, "Content-Disposition")},
+        "BlobType": "BlockBlob",
+        "LeaseStatus": "unlocked",
+        "LeaseState": "available",
+        "ServerEncrypted": "true",
+    }
+    made = _element("Blob", Name=document["path"])
+    made.append(_element("Properties", **properties))
+    if metadata:
+        _add_metadata(made, document["metadata"] | ({"hdi_isfolder": "true"} if is_directory else {}))
+    ElementTree.SubElement(made, "OrMetadata")
+    return made
+
+
+def _add_metadata(element: ElementTree.Element, metadata: dict[str, str]) -> None:
+    if metadata:
+        element.append(_element("Metadata", **metadata))
+
+
+def _add_wishes(listing: ElementTree.Element, request: Request, most: int) -> None:
+    """Add what the client asked for, as the service repeats it."""
+    for tag, name in (("Prefix", "prefix"), ("Marker", "marker")):
+        if request.query.get(name):
+            ElementTree.SubElement(listing, tag).text = request.query[name]
+    if "maxresults" in request.query:
+        ElementTree.SubElement(listing, "MaxResults").text = str(most)

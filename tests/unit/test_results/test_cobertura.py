@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hol_wizard.test_results.cobertura import Coverage, cobertura_of, percent, read_cobertura
-from hol_wizard.test_results.xml_file import UnreadableError, parse_xml
+from hol_wizard.untrusted_xml import UnreadableError, parse_xml
 
 REAL = Path(__file__).parents[4] / "shared" / "contracts" / "realworld" / "public" / "cobertura"
 

@@ -8,7 +8,7 @@ import pytest
 
 from hol_wizard.test_results.failure import Part, failure_lines
 from hol_wizard.test_results.junit import MOST_TEXT, Outcome, Results, junit_of, read_junit
-from hol_wizard.test_results.xml_file import LARGEST, UnreadableError, parse_xml
+from hol_wizard.untrusted_xml import LARGEST, UnreadableError, parse_xml
 
 REAL = Path(__file__).parents[4] / "shared" / "contracts" / "realworld" / "public" / "junit"
 
