@@ -129,6 +129,35 @@ def unwritable(path: Path, error: OSError) -> UsageError:
     return UsageError(f"Cannot write to {path}: {why}.", remedy, detail=str(error))
 
 
+def is_utf_8(path: Path) -> bool:
+    """Return whether the name of a path is UTF-8; Python keeps other names, but not every program does."""
+    return not any(_is_byte(character) for character in str(path))
+
+
+def for_programs(folder: Path) -> Path:
+    """Return a folder for programs that require UTF-8 in paths, such as pip and venv: this one if its path is UTF-8.
+
+    Otherwise, it is one in the system's folder for temporary files, to which only this account has access.
+
+    Raises:
+        OSError: It cannot be created, or others have access.
+    """
+    if is_utf_8(folder):
+        return folder
+    import hashlib
+    import stat
+    import tempfile
+
+    temporary = Path(tempfile.gettempdir())
+    own = (temporary if is_utf_8(temporary) else Path("/tmp")) / f"hol-wizard-{os.getuid()}"  # noqa: S108 checked below
+    with suppress(FileExistsError):
+        own.mkdir(mode=0o700)
+    found = own.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise PermissionError(errno.EPERM, "others have access to it: remove it", str(own))
+    return own / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+
+
 def is_there(path: str | Path) -> bool:
     """Return whether a path exists; a path that no system accepts does not."""
     try:
@@ -170,30 +199,54 @@ def shown(character: str) -> str:
     return f"an invisible character (U+{ord(character):04X}{f', {name}' if name else ''})"
 
 
-def problem_with_text(text: str, *, is_list: bool = False) -> str:
+def problem_with_text(text: str, *, is_list: bool = False, is_path: bool = False) -> str:
     """Return why a text cannot be a value or a file name, without quoting it; empty if it can.
 
     Args:
         text: The text, from a person or a file.
         is_list: It contains several values, and may therefore be longer than a name.
+        is_path: It is only used as a path. Names of files are bytes on Linux, in older installations not in UTF-8.
+            Python has a surrogate for each of such bytes (PEP 383).
     """
     for character in text:
         if character < " " or "\x7f" <= character <= "\x9f":
             return f"it has a control character (U+{ord(character):04X})"
-        if "\ud800" <= character <= "\udfff":
+        if "\ud800" <= character <= "\udfff" and not (is_path and _is_byte(character)):
             return "it is not valid UTF-8"
-    if not is_list and any(len(name.encode()) > _LONGEST_NAME for name in Path(text).parts):
+    if not is_list and any(len(os.fsencode(name)) > _LONGEST_NAME for name in Path(text).parts):
         return f"a name in it is longer than {_LONGEST_NAME} bytes"
     return ""
 
 
 def problem_with_path(text: str) -> str:
     """Return why a text cannot be a path, without quoting it; empty if it can."""
-    if problem := problem_with_text(text):
+    if problem := problem_with_text(text, is_path=True):
         return problem
-    if len(text.encode()) > _LONGEST_PATH:
+    if len(os.fsencode(text)) > _LONGEST_PATH:
         return f"it is longer than {_LONGEST_PATH} bytes"
     return "the user after ~ is unknown" if str(expanded(text)).startswith("~") else ""
+
+
+def _is_byte(character: str) -> bool:
+    """Return whether a character stands for a byte of a file's name that is not UTF-8."""
+    return "\udc80" <= character <= "\udcff" and sys.platform != "win32"
+
+
+def as_text(path: str) -> str:
+    """Return a path as a file in UTF-8 can contain it: from `~` if the home folder's name is not UTF-8.
+
+    Any other name that is not UTF-8 is returned unchanged (`problem_with_saved_path`).
+    """
+    if not any(_is_byte(character) for character in path):
+        return path
+    with suppress(ValueError, RuntimeError):
+        return str(Path("~", Path(path).relative_to(Path.home())))
+    return path
+
+
+def problem_with_saved_path(text: str) -> str:
+    """Return why a text cannot be a path in a file of the wizard, without quoting it; empty if it can."""
+    return problem_with_path(text) or problem_with_text(as_text(text))
 
 
 def expanded(text: str) -> Path:

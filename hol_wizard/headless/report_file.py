@@ -68,7 +68,7 @@ class ReportFile:
                 self._device.write(text)
                 self._device.close()
             elif self._file is not None:
-                self._file.write(text.encode())
+                self._file.write(text.encode("utf-8", "backslashreplace"))
             else:
                 put(text)
         except ChangedError as error:

@@ -11,13 +11,15 @@ from typing import Any, Final
 from hol_wizard.errors import UsageError
 from hol_wizard.lab.names import USUAL_BRANCH, Names
 from hol_wizard.lab.toml import TomlError, key_lines, parse
-from hol_wizard.paths import problem_with_text, write_private
+from hol_wizard.paths import as_text, expanded, problem_with_text, write_private
 
 VERSION: Final = 1
 """Version of the file's format."""
 
 _LONG: Final = frozenset({"devops_users", "reviewers"})
 """Keys whose values may be longer than a name."""
+_PATHS: Final = ("clone_folder", "own_data_file")
+"""Keys whose values can begin with `~`: a home folder whose name is not UTF-8 cannot be in the file."""
 DEFAULT_PROFILE: Final = "default"
 
 _RESERVED_PROFILES: Final = {
@@ -121,7 +123,11 @@ class Choices:
                     f"{path}:{line}: {key} cannot be used: {problem}.",
                     f"Correct {key} in that line, or remove it. Nothing was changed.",
                 )
-        return cls(**{key: table[key] for key in known & table.keys()})
+        chosen = {key: table[key] for key in known & table.keys()}
+        for key in _PATHS:
+            if chosen.get(key, "").startswith("~"):
+                chosen[key] = str(expanded(chosen[key]))
+        return cls(**chosen)
 
     def save(self, path: Path) -> Choices:
         """Write the file completely or not at all, readable only by its owner, and return what was written.
@@ -142,7 +148,7 @@ class Choices:
             updated=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         values = {each.name: getattr(written, each.name) for each in fields(self)}
-        chosen = {key: value for key, value in values.items() if value}
+        chosen = {key: as_text(value) if key in _PATHS else value for key, value in values.items() if value}
         unknown = {key: value for key, value in parse(_read(path)).items() if key not in values}
         table: dict[str, Any] = {"version": VERSION, **chosen, **unknown}
         write_private(path, tomli_w.dumps(table).encode())

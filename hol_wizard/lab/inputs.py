@@ -15,7 +15,7 @@ from hol_wizard.lab.names import (
     problem_with_prefix,
 )
 from hol_wizard.lab.regions import problem_with_region
-from hol_wizard.paths import expanded, problem_with_path, problem_with_text, without_invisible
+from hol_wizard.paths import expanded, problem_with_saved_path, problem_with_text, without_invisible
 
 _GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -70,6 +70,8 @@ class Input:
     """Whether it is kept only in the keyring, never in a file or a command's option."""
     keyring: str = ""
     """A secret's name in the keyring; it may contain another input as a placeholder."""
+    is_path: bool = False
+    """Whether it is the path of a file or a folder, whose name need not be UTF-8."""
     also: tuple[str, ...] = ()
     """Further environment variables for it: those of other programs."""
 
@@ -80,7 +82,7 @@ class Input:
     def validate(self, value: str) -> str:
         """Return what is wrong with a typed value, to be shown under the field; empty if it is valid."""
         kept = self.normalise(value)
-        if problem := problem_with_text(kept, is_list=self.long):
+        if problem := problem_with_text(kept, is_list=self.long, is_path=self.is_path):
             return f"{problem[0].upper()}{problem[1:]}."
         return self.rule(kept)
 
@@ -231,7 +233,7 @@ def _problem_with_email(text: str) -> str:
 def _problem_with_clone_folder(text: str) -> str:
     if not text:
         return "It is empty. For example: ~/hol-lab/azure/contoso-hol"
-    if problem := problem_with_path(text):
+    if problem := problem_with_saved_path(text):
         return f"It cannot be a folder: {problem}."
     if Path(text).is_file():
         return "It is a file, not a folder. For example: ~/hol-lab/azure/contoso-hol"
@@ -264,7 +266,7 @@ def _data_file(text: str) -> str:
 
 def _problem_with_data_file(text: str) -> str:
     """Return what is wrong; a file that no longer exists must not keep the profile from being read."""
-    if problem := problem_with_path(text):
+    if problem := problem_with_saved_path(text):
         return f"It cannot be a file: {problem}."
     if text not in {ORIGINAL, STAND_IN} and Path(text).is_dir():
         return "It is a folder, not a file. For example: AdultCensusIncome.csv"
@@ -396,6 +398,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             _problem_with_clone_folder,
             _folder,
             required=False,
+            is_path=True,
         ),
         Input(
             "cluster_size",
@@ -440,6 +443,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             _problem_with_data_file,
             _data_file,
             required=False,
+            is_path=True,
         ),
         Input(
             "commit_message",

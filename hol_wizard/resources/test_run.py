@@ -15,7 +15,7 @@ from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.ownership.resource import owns
 from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import ConflictError, NotFoundError
+from hol_wizard.errors import ConflictError, NotFoundError, ServiceError
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.own_tests import own_tests
 from hol_wizard.resources.unit_tests import UnitTest, read
@@ -218,9 +218,24 @@ class TestRun(Resource[Found]):
     def _run(self, lab: str) -> None:
         if self.image is None:
             raise NotFoundError("There is no image to test.", "<first build-container/run-the-local-build>.")
+        before = self._written()
         passed = self.bench.run_tests(self.clone, lab, self.context.reporter)
+        # Failed tests and a program that Python could not run to its end have the same exit code.
+        if self._written() == before:
+            raise ServiceError(
+                "The tests were not run to their end: their program has written no results.",
+                f"Read its last lines in the log. By hand, run: python {TESTS}/run_tests.py",
+            )
         if not passed:
             self.context.reporter.say("Not all tests have passed.")
+
+    def _written(self) -> tuple[int, int]:
+        """Return what differs between the records of two runs; (0, 0) if there is no record."""
+        try:
+            found = (self.folder / RECORD).stat()
+        except OSError:
+            return 0, 0
+        return found.st_ino, found.st_mtime_ns
 
     def foreign(self, found: Found) -> Sequence[str]:
         """Return the files that no run wrote."""

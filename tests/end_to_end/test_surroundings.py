@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.terminal import Terminal
 from hol_wizard.engine.ledger import Fact, Ledger
 
 ROOT = Path(__file__).parents[2]
@@ -117,6 +118,68 @@ def test_a_defect_of_ours_is_a_report_without_secrets_that_can_be_sent(tmp_path:
     for said in (text, ended.stderr, ended.stdout):
         assert "CANARY" not in said
     assert stat.S_IMODE(report.stat().st_mode) == 0o600 or sys.platform == "win32"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-16 or UTF-8 there")
+def test_a_home_folder_whose_name_is_not_utf_8_works(tmp_path: Path) -> None:
+    """As older installations have it: `josé` in Latin-1. Sign-in, certificates, git, files, a prepared shell."""
+    home = tmp_path / "jos\udce9"
+    home.mkdir()
+    environment = {
+        "HOME": str(home),
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "LANG": "C.UTF-8",
+        "TMPDIR": str(tmp_path),
+        **{f"HOL_WIZARD_{name}": value for name, value in CHOICES.items()},
+    }
+
+    def ended(*command: str) -> str:
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, check=False, timeout=100)
+        assert done.returncode == 0, (done.stdout + done.stderr).decode("utf-8", "replace")
+        assert b"internal error" not in done.stderr
+        return os.fsdecode(done.stdout)
+
+    wizard = (sys.executable, "-m", "hol_wizard")
+    begun = (*wizard, "--practice", "--practice-speed", "6000")
+    clone = home / "hol-lab" / "practice" / "contoso-hol"
+    try:
+        ended(
+            *begun,
+            "solve",
+            "inference-code/add-a-unit-test",
+            "pull-request/commit-and-push",
+            "--yes",
+            "--clone-folder",
+            "~/hol-lab/practice/contoso-hol",
+        )
+        assert 'clone_folder = "~/hol-lab/' in (home / ".config/hol-wizard/practice/default.toml").read_text("utf-8")
+        assert (clone / "Project_One").is_dir()
+        ended(*begun, "--check", "scientist-setup/create-your-branch", "--output", str(home / "report.txt"))
+        assert "1 passed of 1" in (home / "report.txt").read_text("utf-8")
+        assert "Goodbye" in ended("sh", "-c", f"echo q | {' '.join(begun)} --plain --resume scientist-setup")
+        ended("git", "-C", str(clone), "fetch")
+        ended("sh", "-c", f'eval "$({" ".join(wizard)} practice env)" && test -d "$AZURE_CONFIG_DIR"')
+        with Terminal([*begun], environment, (80, 24)) as terminal:
+            terminal.wait_for(r"of \d+ verified", 60)
+            terminal.send(b"q")
+            assert terminal.wait_for_end() == 0
+        ended(*begun, "teardown", "--yes")
+        log = (home / ".local/state/hol-wizard/log/hol-wizard.log").read_text("utf-8")
+        assert "CRITICAL" not in log
+    finally:
+        ended(*wizard, "practice", "stop")
+
+
+CHOICES = {
+    "PREFIX": "contoso",
+    "LOCATION": "westeurope",
+    "ALIAS": "jane",
+    "GIT_NAME": "Jane",
+    "GIT_EMAIL": "jane@contoso.example",
+    "DEVOPS_ORGANIZATION": "practice",
+}
 
 
 NO_ENGINE = "tcp://127.0.0.1:9"

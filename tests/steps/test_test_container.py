@@ -14,7 +14,7 @@ from hol_wizard.engine import ownership
 from hol_wizard.engine.events import Event, Said
 from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Result, Status
-from hol_wizard.errors import ConflictError, NotFoundError, UnreachableError
+from hol_wizard.errors import ConflictError, NotFoundError, ServiceError, UnreachableError
 from hol_wizard.lab.model import Target
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.test_run import RECORD
@@ -99,6 +99,18 @@ def test_the_tests_are_run_and_pass_and_an_undo_removes_the_results(desk: Desk) 
     step.remove_results(desk.context())
     assert not desk.results.exists()
     assert desk.results.parent.exists()
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["first", "again"])
+def test_a_program_that_cannot_run_to_its_end_is_no_test_that_failed(desk: Desk, *, before: bool) -> None:
+    """Python ends with 1 after an exception, as pytest does after a failed test."""
+    if before:
+        desk.bench.tests = {**PASSED, "test_mine": "assert 2 == 3"}
+        step.run_tests(desk.context())
+    desk.bench.run_tests = lambda clone, lab, reporter: False  # type: ignore[method-assign] # a traceback
+    with pytest.raises(ServiceError, match="their program has written no results") as raised:
+        step.run_tests(desk.context())
+    assert "python Project_One-Tests/run_tests.py" in raised.value.hint
 
 
 def test_a_failing_test_of_ones_own_fails_with_its_name_and_its_assertion(desk: Desk) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from hol_wizard.errors import UsageError
-from hol_wizard.paths import Home, home_folder, unwritable, write_private
+from hol_wizard.lab.choices import Choices
+from hol_wizard.lab.inputs import INPUTS
+from hol_wizard.paths import Home, as_text, for_programs, home_folder, unwritable, write_private
 
 
 def test_one_variable_puts_everything_under_one_folder(tmp_path: Path) -> None:
@@ -122,3 +124,46 @@ def test_an_account_without_a_home_folder_is_told_so(monkeypatch: pytest.MonkeyP
     with pytest.raises(UsageError, match="home folder cannot be determined") as told:
         home_folder()
     assert "HOME" in told.value.hint
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are UTF-16 there")
+def test_programs_get_a_folder_in_utf_8_that_is_the_accounts_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert for_programs(tmp_path / "jose") == tmp_path / "jose"
+    assert list(tmp_path.iterdir()) == []
+    found = for_programs(tmp_path / "jos\udce9" / "job-work")
+    own = tmp_path / f"hol-wizard-{os.getuid()}"
+    assert found.parent == own
+    assert own.stat().st_mode & 0o777 == 0o700
+    assert for_programs(tmp_path / "jos\udce9" / "job-work") == found
+    assert for_programs(tmp_path / "ann\udce9" / "job-work") != found
+    own.chmod(0o777)
+    with pytest.raises(PermissionError, match="others have access to it: remove it"):
+        for_programs(tmp_path / "jos\udce9")
+    own.rmdir()
+    own.symlink_to(tmp_path)
+    with pytest.raises(PermissionError, match="others have access to it: remove it"):
+        for_programs(tmp_path / "jos\udce9")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are UTF-16 there")
+def test_a_path_below_a_home_folder_that_is_not_in_utf_8_is_kept_from_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "jos\udce9"
+    monkeypatch.setenv("HOME", str(home))
+    assert as_text(str(home / "lab")) == "~/lab"
+    assert as_text(str(home)) == "~"
+    assert as_text(str(tmp_path / "lab")) == str(tmp_path / "lab")
+    assert as_text(str(tmp_path / "lab\udce9")) == str(tmp_path / "lab\udce9")
+    file = tmp_path / "choices.toml"
+    Choices(prefix="contoso", clone_folder=str(home / "lab"), own_data_file=str(home / "data.csv")).save(file)
+    assert 'clone_folder = "~/lab"' in file.read_text(encoding="utf-8")
+    kept = Choices.load(file)
+    assert (kept.clone_folder, kept.own_data_file) == (str(home / "lab"), str(home / "data.csv"))
+    chosen = INPUTS["clone_folder"]
+    assert chosen.normalise("~/lab") == str(home / "lab")
+    assert chosen.validate("~/lab") == ""
+    assert chosen.validate("~/lab\udce9") == "It cannot be a folder: it is not valid UTF-8."

@@ -18,7 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from hol_wizard import variables
-from hol_wizard.paths import Home
+from hol_wizard.paths import Home, for_programs
 from hol_wizard.practice.kernel import job_log, programs
 from hol_wizard.practice.kernel.jobs import Step, Work
 from hol_wizard.practice.kernel.programs import Program
@@ -54,7 +54,8 @@ class Runtime:
         home = Home.default()
         chosen = os.environ.get(FOLDER)
         place = Path(chosen) if chosen else (home.cache or home.state / "cache") / "practice-runtime"
-        self.folder = place / name
+        # `pyvenv.cfg` contains its path in UTF-8.
+        self.folder = for_programs(place) / name
         """Its folder."""
         self.packages = len(re.findall(r"^\S+==", content.decode(), re.MULTILINE))
         """Number of packages in the lock file; some of them are for other systems."""

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from hol_wizard.paths import for_programs
 from hol_wizard.practice.kernel import job_log, programs
 from hol_wizard.practice.kernel.job_log import JobLog, Lines
 from hol_wizard.practice.kernel.programs import Grace, Program, Running
@@ -322,7 +323,7 @@ class Jobs:
         self._world = world
         self._documents = world.collection("jobs", self)
         self.timelines = world.part(Timelines)
-        self.work_folder = world.store.path.parent / "job-work"
+        self.work_folder = for_programs(world.store.path.parent / "job-work")
         """Files of running jobs, which no snapshot contains."""
         self._kinds: dict[str, Kind] = {}
         self._waiting: dict[str, deque[str]] = {}

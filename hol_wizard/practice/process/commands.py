@@ -274,7 +274,9 @@ def main(
                 unset=arguments.unset,
                 is_wizards=state is not None,
             )
-            sys.stdout.write("\n".join(found) + "\n")
+            sys.stdout.flush()
+            # Paths are bytes, also those that are not in the terminal's encoding.
+            sys.stdout.buffer.write(os.fsencode("\n".join(found) + "\n"))
             return 0
         response = _talk(arguments)
     except (launch.LaunchError, OSError) as error:

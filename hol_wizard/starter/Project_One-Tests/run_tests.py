@@ -140,7 +140,7 @@ def record_of(image: str, labels: dict[str, str]) -> dict[str, Any]:
 
 def this_checkout() -> str:
     """Return a value for the label that no other checkout has, also not one on another machine with the same engine."""
-    return hashlib.sha256(f"{platform.node()} {HERE}".encode()).hexdigest()[:16]
+    return hashlib.sha256(os.fsencode(f"{platform.node()} {HERE}")).hexdigest()[:16]
 
 
 def run(image: str, on: str, results: Path, record: dict[str, Any]) -> int:
@@ -336,7 +336,8 @@ def point_home(coverage: Path, tested: str) -> None:
         return
     home = (HERE.parent / "Project_One").as_posix()
     text = coverage.read_text(encoding="utf-8")
-    coverage.write_text(text.replace(f"<source>{tested}", f"<source>{home}"), encoding="utf-8")
+    # A path need not be UTF-8, but the report is.
+    coverage.write_text(text.replace(f"<source>{tested}", f"<source>{home}"), encoding="utf-8", errors="replace")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -356,7 +357,8 @@ def main(arguments: list[str] | None = None) -> int:
     except TestRunError as error:
         print(f"runtests: {error}", file=sys.stderr)
         return 3
-    print(f"The results are in {results}: open cov_html/index.html there in a browser.")
+    shown = os.fsencode(results).decode("utf-8", "replace")
+    print(f"The results are in {shown}: open cov_html/index.html there in a browser.")
     # 2: a file with tests cannot be imported; the results say so.
     return {0: 0, 1: 1, 2: 1}[code]
 

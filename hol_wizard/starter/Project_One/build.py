@@ -234,7 +234,8 @@ def note(name: str, about: Mapping[str, object]) -> None:
 
 def say(text: str) -> None:
     """Print a line immediately, before Docker's output."""
-    print(text, flush=True)
+    # A path need not be UTF-8.
+    print(os.fsencode(text).decode("utf-8", "replace"), flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,10 @@ ODD = {
     "line": "a\nb",
     "escape": "a\x1b[2Jb",
     "C1": "a\x9bb",
-    "surrogate": "a\udc80b",
+    "surrogate": "a\ud800b",
 }
+NO_VALUES = {"NUL", "surrogate"}
+"""Which no system keeps in a variable."""
 PATHS = ODD | {"no such user": "~nobody-is-called-so/x", "long path": "abc/" * 1100}
 
 
@@ -87,12 +90,25 @@ def test_what_is_a_path_is_looked_at_as_one(
     assert "internal error" not in capsys.readouterr().err
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="names are UTF-16 there")
+def test_a_byte_that_is_not_utf_8_can_be_in_a_path_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "jos\udce9"
+    assert problem_with_path(str(folder)) == ""
+    assert problem_with_path("x" * 250 + "\udce9" * 6) == "a name in it is longer than 255 bytes"
+    assert problem_with_text("jos\udce9") == "it is not valid UTF-8"
+    assert Home.default({"HOL_WIZARD_HOME": str(folder)}).state == folder / "state"
+    # A file of choices is UTF-8 and cannot contain it.
+    for name in ("--clone-folder", "--own-data-file", "--prefix"):
+        assert cli.main(["--check", "tools", name, str(folder)]) == 2
+        assert "t is not valid UTF-8" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", PATHS)
 def test_variables(kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     odd = PATHS[kind]
     with pytest.raises(UsageError, match="HOL_WIZARD_HOME"):
         Home.default({"HOL_WIZARD_HOME": odd})
-    if "\0" in odd:
+    if kind in NO_VALUES:
         return
     for name in ("CLONE_FOLDER", "OWN_DATA_FILE", "HOME"):
         with monkeypatch.context() as changed:
@@ -103,7 +119,7 @@ def test_variables(kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         assert len([line for line in err.splitlines() if not line.startswith("  ")]) == 1
 
 
-@pytest.mark.parametrize("kind", [kind for kind in ODD if kind != "NUL"])
+@pytest.mark.parametrize("kind", [kind for kind in ODD if kind not in NO_VALUES])
 @pytest.mark.parametrize("variable", ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"])
 def test_the_system_s_folders(
     kind: str, variable: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

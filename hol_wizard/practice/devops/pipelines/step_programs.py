@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hol_wizard.paths import for_programs
 from hol_wizard.practice import launchers
 from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.databricks.runtime import Runtime
@@ -33,7 +34,7 @@ class StepPrograms:
             packages_python=str(runtime.python) if runtime.ready else "",
             registries=self._registries(),
         )
-        folder = self._world.store.path.parent / "step-programs"
+        folder = for_programs(self._world.store.path.parent / "step-programs")
         if settings != self._installed or not folder.is_dir():
             launchers.install(folder, settings)
             self._installed = settings
