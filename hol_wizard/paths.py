@@ -87,6 +87,11 @@ class Home:
         return (self.cache or self.state / "cache") / cloud / profile
 
     @property
+    def trusted_labs_file(self) -> Path:
+        """The list of the labs that the person trusts (`hol_wizard.lab.trust`)."""
+        return self.config / "trusted-labs.json"
+
+    @property
     def log_file(self) -> Path:
         """The log of all wizards of this person."""
         return self.state / "log" / "hol-wizard.log"

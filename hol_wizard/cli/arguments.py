@@ -105,6 +105,7 @@ def parser_for(place: str | None = None) -> _Parser:
         "cost": "hol-wizard cost [options]",
         "doctor": "hol-wizard doctor [options]",
         "ledger": "hol-wizard ledger rebuild [options]",
+        "lab": "hol-wizard lab trust FOLDER [--yes]",
         "lint": "hol-wizard lint [FOLDER]",
         "starter": "hol-wizard starter FOLDER [options]",
         "git-credential": "hol-wizard git-credential get|store|erase [options]",
@@ -137,6 +138,7 @@ def parser_for(place: str | None = None) -> _Parser:
     add(where, "--cloud", choices=CLOUDS, help="the cloud (default: azure)")
     add(where, "--profile", default="default", metavar="NAME", help="another attendee's choices (default: default)")
     add(where, "--lab", metavar="FOLDER", help="another lab: a folder with lab.toml and documents")
+    add(where, "--trust", metavar="DIGEST", help="trust this version of another lab, for this run")
     add(where, "--prefix", metavar="NAME", help="prefix of all names")
     add(where, "--location", metavar="REGION", help="the Azure region")
     add(where, "--alias", metavar="NAME", help="your short name, which is also the name of your git branch")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hol_wizard.cli.composition import front_end, make_wizard, show
+from hol_wizard.cli.lab_command import run_lab
 from hol_wizard.cli.practice import run_practice
 from hol_wizard.cli.streams import UNKNOWN, USAGE, complain
 from hol_wizard.cli.vocabulary import ABOUT_RESOURCES, CHECK, FRONT, LIST, WORK
@@ -34,10 +35,12 @@ def dispatch(
     if name == "lint":
         return _lint(selectors[0] if selectors else None)
     front = front_end(options) if name == FRONT else ""
-    _begin_log(home, must=name in {FRONT, "confirm", "do", "ledger", *WORK} or options.practice)
+    _begin_log(home, must=name in {FRONT, "confirm", "do", "lab", "ledger", *WORK} or options.practice)
     if name == "practice":
         return run_practice(list(rest or ()), options.practice_speed, home.practice_folder, environ)
-    wizard = make_wizard(home, options, closers, environ)
+    if name == "lab":
+        return run_lab(selectors, options, home, environ, closers)
+    wizard = make_wizard(home, options, closers, environ, name)
     closers.append(wizard.close)
     if name == "starter":
         from hol_wizard import headless

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from hol_wizard.cli.practice import PracticeCloud
 from hol_wizard.cli.stand_ins import of_practice
-from hol_wizard.cli.vocabulary import CLOUDS, INPUTS, PRACTICE, PRACTICE_DEFAULTS
+from hol_wizard.cli.trusting import open_lab
+from hol_wizard.cli.vocabulary import CLOUDS, INPUTS, PRACTICE, PRACTICE_DEFAULTS, READS_ONLY
 
 LAB_VARIABLE = "HOL_WIZARD_LAB"
 """Environment variable with the folder of another lab."""
@@ -26,9 +27,21 @@ if TYPE_CHECKING:
 
 
 def make_wizard(
-    home: Home, options: argparse.Namespace, closers: list[Callable[[], None]], environ: Mapping[str, str]
+    home: Home,
+    options: argparse.Namespace,
+    closers: list[Callable[[], None]],
+    environ: Mapping[str, str],
+    command: str,
 ) -> Wizard:
-    """Return the wizard for a command line."""
+    """Return the wizard for a command line.
+
+    Args:
+        home: The folders of the wizard.
+        options: The options of the command line.
+        closers: Called when the command has ended.
+        environ: The process's variables, before any were removed.
+        command: The command.
+    """
     from hol_wizard.errors import UsageError
     from hol_wizard.lab.choices import problem_with_profile
     from hol_wizard.wizard.facade import open_wizard
@@ -40,6 +53,8 @@ def make_wizard(
     empty = [name for name, value in flags.items() if value is not None and not value.strip()]
     if empty:
         raise UsageError(f"--{empty[0].replace('_', '-')} was given without a value.", "Give it one, or omit it.")
+    # git calls its helper in any shell, and the helper has nothing to do with a lab.
+    folder = None if command == "git-credential" else lab_folder(options, environ)
     connect: Callable[[], Endpoints]
     stand_ins: StandIns | None = None
     if options.practice:
@@ -62,7 +77,8 @@ def make_wizard(
         flags=flags,
         environ=environ,
         defaults=PRACTICE_DEFAULTS if options.practice else {},
-        screens=lab_folder(options, environ),
+        screens=folder if command in READS_ONLY else None,
+        lab=open_lab(folder, home, options, command) if folder is not None and command not in READS_ONLY else None,
         stand_ins=stand_ins,
     )
 

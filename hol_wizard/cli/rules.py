@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from hol_wizard.cli.streams import MisuseError
-from hol_wizard.cli.vocabulary import INPUTS, LIST, SCOPES
+from hol_wizard.cli.vocabulary import INPUTS, LAB_WORDS, LIST, SCOPES
 
 
 def judge(options: argparse.Namespace, name: str) -> None:
@@ -38,6 +38,10 @@ def judge(options: argparse.Namespace, name: str) -> None:
             "do takes a step and an action.",
             "For example: hol-wizard do cluster/create-the-cluster@dev start-cluster; `hol-wizard --list` shows them.",
         )
+    if name == "lab" and options.words[1:2] not in [[word] for word in LAB_WORDS]:
+        raise MisuseError(f"lab takes one of {', '.join(LAB_WORDS)}.", "hol-wizard lab --help")
+    if name == "lab" and options.words[1] == "trust" and len(options.words) > 3:
+        raise MisuseError("lab trust takes one folder.", "hol-wizard lab trust FOLDER")
     if name == "lint" and len(options.words) > 2:
         raise MisuseError("lint takes one folder.", "hol-wizard lint FOLDER")
     if name == "ledger" and options.words[1:] != ["rebuild"]:
@@ -59,7 +63,7 @@ def judge_texts(options: argparse.Namespace, name: str) -> None:
     for dest, given in vars(options).items():
         if dest in INPUTS:
             continue
-        is_path = dest in {"output", "lab"} or (dest == "words" and name in {"lint", "starter"})
+        is_path = dest in {"output", "lab"} or (dest == "words" and name in {"lint", "starter", "lab"})
         for text in given if isinstance(given, list) else [given]:
             if isinstance(text, str) and (problem := (problem_with_path if is_path else problem_with_text)(text)):
                 what = "a word of the command" if dest == "words" else f"--{dest.replace('_', '-')}"

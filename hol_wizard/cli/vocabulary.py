@@ -49,6 +49,7 @@ COMMANDS: Mapping[str, str] = {
     "cost": "what is running, what it costs, and when it stops automatically: cost [--format text|json]",
     "doctor": "check the wizard's prerequisites: doctor [--format text|json]",
     "ledger": "rebuild a damaged or lost list of what this wizard created: ledger rebuild [--plan] [--yes]",
+    "lab": "another lab: lab trust FOLDER shows what it runs and asks",
     "lint": "look for mistakes in the lab's documents: lint [FOLDER]",
     "starter": "write the starter project, to seed a repository by hand: starter FOLDER [--plan] [--yes]",
     "git-credential": "git's credential helper for Azure DevOps, in a clone that the wizard made",
@@ -60,6 +61,12 @@ WORK = frozenset({"solve", "teardown"})
 CHECK = "--check"
 
 LIST = "--list"
+
+READS_ONLY = frozenset({LIST, "starter"})
+"""Commands that need a lab's documents, or nothing of it, and run nothing: they need no trust."""
+
+LAB_WORDS = ("trust",)
+"""What follows the word `lab`."""
 
 FRONT = ""
 """Key for options of the wizard itself, without a command."""
@@ -74,7 +81,7 @@ SCOPES: Mapping[str, frozenset[str]] = {
     "wait": frozenset({CHECK}),
     "fail_fast": frozenset({CHECK}),
     "plan": WORK | {"ledger", "starter"},
-    "yes": WORK | {"ledger", "starter"},
+    "yes": WORK | {"ledger", "starter", "lab"},
     "all": frozenset({"solve"}),
     "withdraw": frozenset({"confirm"}),
     "resume": frozenset({FRONT}),
@@ -87,7 +94,7 @@ SCOPES: Mapping[str, frozenset[str]] = {
 TAKES_VALUE = frozenset(
     {
         *(f"--{name.replace('_', '-')}" for name in INPUTS),
-        *("--cloud", "--profile", "--lab", "--resume", "--theme", "--practice-speed"),
+        *("--cloud", "--profile", "--lab", "--trust", "--resume", "--theme", "--practice-speed"),
         *("--environment", "--format", "--output", "--wait"),
     }
 )

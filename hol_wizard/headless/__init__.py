@@ -6,7 +6,7 @@ from hol_wizard.headless.confirming import confirm
 from hol_wizard.headless.credential import git_credential
 from hol_wizard.headless.files import rebuild_ledger, starter
 from hol_wizard.headless.lists import cost, doctor, list_steps
-from hol_wizard.headless.output import out
+from hol_wizard.headless.output import err, out, tell
 from hol_wizard.headless.work import act, solve, teardown
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "confirm",
     "cost",
     "doctor",
+    "err",
     "git_credential",
     "list_steps",
     "out",
@@ -24,4 +25,5 @@ __all__ = [
     "solve",
     "starter",
     "teardown",
+    "tell",
 ]

@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 import hol_wizard
 from hol_wizard.engine.kinds import Kind
 from hol_wizard.errors import ContentError
+from hol_wizard.lab import declared
 from hol_wizard.lab.folder import LabFolder, hidden_characters, hidden_in, read_folder
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.model import Environment, Lab, Role, Section, Step
@@ -314,9 +315,9 @@ _SECTION_KEYS: Final[Mapping[str, tuple[type, ...]]] = {
 }
 _SECTION_REQUIRED = ("id", "title", "role", "minutes")
 _STEP_KEYS: Final[Mapping[str, tuple[type, ...]]] = {
-    "check": (str,),
-    "solve": (str,),
-    "undo": (str,),
+    "check": (dict, str),
+    "solve": (dict, str),
+    "undo": (dict, str),
     "resource": (str,),
     "with": (dict,),
     "actions": (list,),
@@ -419,8 +420,9 @@ def _check_step(document: Document, step_id: str, step: dict[str, Any], known: K
     _check_table(document, step, _STEP_KEYS, *path)
     if known is not None:
         for key, names in (("check", known.checks), ("solve", known.solves), ("undo", known.undos)):
-            if key in step and step[key] not in names:
+            if isinstance(step.get(key), str) and step[key] not in names:
                 _report_unknown(document, key, step[key], names, *path, key)
+    _check_declared(document, step, *path)
     _check_resource(document, step_id, step, known)
     lists: dict[str, tuple[str, Collection[str]]] = {
         "for_each": ("environment", list(Environment)),
@@ -447,6 +449,20 @@ def _check_step(document: Document, step_id: str, step: dict[str, Any], known: K
         _report_unknown(document, "person", person, PEOPLE, *path, "person")
     if page := step.get("portal"):
         _check_portal(document, page, step["for_each"], *path, "portal")
+
+
+def _check_declared(document: Document, step: dict[str, Any], *path: str) -> None:
+    """Report what is wrong with the tables that a step has in the place of names of functions, and remove those."""
+    tables = {key: step[key] for key in ("check", "solve", "undo") if isinstance(step.get(key), dict)}
+    for key, table in tables.items():
+        for message, near in declared.problems(table, key):
+            document.report(document.line_of(*path, key), message, near)
+            step.pop(key, None)
+    if "solve" in tables and "undo" not in tables:
+        line = document.line_of(*path, "solve")
+        document.report(line, "a `solve` with a command needs an `undo` with the command that takes it back")
+    if "undo" in tables and "solve" not in tables:
+        document.report(document.line_of(*path, "undo"), "an `undo` with a command needs a `solve` with a command")
 
 
 def _check_resource(document: Document, step_id: str, step: dict[str, Any], known: Known | None) -> None:
@@ -561,6 +577,11 @@ def _check_placeholders(document: Document) -> None:
             "human": [step.get("human", "")],
             "confirm": [step.get("confirm", "")],
             "with": step.get("with", {}).values(),
+            **{
+                key: declared.declared(step[key], key).texts
+                for key in ("check", "solve", "undo")
+                if isinstance(step.get(key), dict)
+            },
         }
         for key, texts in texts_of.items():
             for text in texts:
@@ -666,15 +687,20 @@ def _step(document: Document, heading: Heading) -> Step:
     step_id = slug(heading.title)
     step = document.front["steps"][step_id]
     resource = step.get("resource", "")
+    tables = {
+        key: declared.declared(step[key], key) for key in ("check", "solve", "undo") if isinstance(step.get(key), dict)
+    }
+    names = {key: declared.WORK.get(key) or declared.FUNCTIONS[each.kind] for key, each in tables.items()}
     return Step(
         id=step_id,
         section=document.id,
         title=heading.title,
         body="\n".join(heading.text).strip(),
         line=heading.line,
-        check=step.get("check", resource),
-        solve=step.get("solve", resource),
-        undo=step.get("undo", resource),
+        check=names.get("check") or step.get("check", resource),
+        solve=names.get("solve") or step.get("solve", resource),
+        undo=names.get("undo") or step.get("undo", resource),
+        declared=tables,
         arguments=step.get("with", {}),
         actions=tuple(step.get("actions", [])),
         for_each=tuple(Environment(each) for each in step.get("for_each", [])),

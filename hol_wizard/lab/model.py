@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hol_wizard.lab.declared import Declared
 
 
 class Role(StrEnum):
@@ -41,6 +45,8 @@ class Step:
     """Registered name of the check; empty: no check yet."""
     solve: str = ""
     undo: str = ""
+    declared: Mapping[str, Declared] = field(default_factory=dict, hash=False)
+    """What the document declares instead of naming a function, by `check`, `solve` and `undo`."""
     arguments: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Arguments of the kind of resource for check, solve and undo; placeholders are not filled in."""
     actions: tuple[str, ...] = ()

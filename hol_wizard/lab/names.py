@@ -14,6 +14,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from hol_wizard.errors import UsageError
 from hol_wizard.lab.model import Environment
 from hol_wizard.paths import home_folder, shown
 
@@ -416,6 +417,14 @@ class Names:
         return self.chosen_folder or str(home_folder() / "hol-lab" / self.cloud / self.git_folder)
 
     @property
+    def home_folder(self) -> str:
+        """Absolute path of the reader's home folder; its name in square brackets if it cannot be determined."""
+        try:
+            return str(home_folder())
+        except UsageError:
+            return "[home_folder]"
+
+    @property
     def pipeline(self) -> str:
         """The build pipeline's name."""
         return f"{self.prefix or '[prefix]'}-build"
@@ -431,7 +440,7 @@ class Names:
         Args:
             environment: The step's environment; a name without an environment in front of it means this one.
         """
-        return _values(self, environment, self.clone_folder)
+        return _values(self, environment, self.clone_folder, self.home_folder)
 
     def created(self) -> tuple[CreatedName, ...]:
         """Return everything that the lab will create in Azure, environment by environment."""
@@ -456,18 +465,18 @@ UNKNOWN_NAME: Final = re.compile(
 """Matches the placeholder for a choice that is not made yet; without a group, it is the five characters."""
 
 _CHOSEN: Final = tuple(field.name for field in fields(Names) if field.name not in {"cloud", "chosen_folder", "profile"})
-_DERIVED: Final = ("devops_project", "repository", "branch", "git_folder", "clone_folder", "pipeline")
+_DERIVED: Final = ("devops_project", "repository", "branch", "git_folder", "clone_folder", "home_folder", "pipeline")
 
 PLAIN: Final = frozenset((*_CHOSEN, *_DERIVED, *FIXED))
 """Placeholders that are the same in every environment."""
 
 
 @lru_cache(maxsize=16)
-def _values(names: Names, environment: Environment | None, clone_folder: str) -> Mapping[str, str]:
-    """Return the values; the folder is separate because it also depends on the home folder."""
+def _values(names: Names, environment: Environment | None, clone_folder: str, home: str) -> Mapping[str, str]:
+    """Return the values; the folders are separate because they also depend on the environment of the process."""
     values = {name: getattr(names, name) or f"[{name}]" for name in _CHOSEN}
     values |= {name: getattr(names, name) for name in _DERIVED}
-    values["clone_folder"] = clone_folder
+    values |= {"clone_folder": clone_folder, "home_folder": home}
     values |= FIXED
     for each in Environment:
         these = names.of(each)

@@ -9,6 +9,7 @@ from hol_wizard.engine.ledger import Ledger
 from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.reporter import Reporter
 from hol_wizard.lab.choices import Choices
+from hol_wizard.lab.declared import Declared
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import EnvironmentNames, Names
 from hol_wizard.lab.profile import Profile
@@ -34,6 +35,13 @@ class StepContext:
     """Names to show before they are chosen; only for plans."""
     templates: Mapping[str, str] = field(default_factory=dict)
     """The arguments of the step's kind of resource from its document; placeholders are not filled in."""
+
+    declared: Mapping[str, Declared] = field(default_factory=dict)
+    """What the step's document declares instead of naming a function, by `check`, `solve` and `undo`."""
+    check: str = ""
+    """Registered name of the step's check."""
+    asked: tuple[str, ...] = ()
+    """Names of the inputs that the step asks for."""
 
     @property
     def names(self) -> Names:

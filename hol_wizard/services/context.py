@@ -34,6 +34,7 @@ from hol_wizard.services.identity import Identity
 from hol_wizard.services.key_vault import KeyVault
 from hol_wizard.services.machine_learning import MachineLearning
 from hol_wizard.services.prices import Prices
+from hol_wizard.services.probing import Probing
 from hol_wizard.services.programs import Programs
 from hol_wizard.services.rest import RestClient
 from hol_wizard.services.secrets import Secret, SecretStore
@@ -331,6 +332,11 @@ class Services:
     def programs(self) -> Programs:
         """Command-line tools."""
         return Programs()
+
+    @_Client
+    def probing(self) -> Probing:
+        """What the checks that documents declare look at."""
+        return Probing(self.endpoints, lambda: self._transport.session)
 
     def remembered(self, key: Hashable, find: Callable[[], T]) -> T:
         """Return what was found out before in this session about something that never changes, such as by its digest.

@@ -10,12 +10,16 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from hol_wizard import variables
+
+_LOOK_EVERY = 0.1
+"""Seconds between two looks at how much a program has printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,9 @@ class Answer:
     out: str = ""
     err: str = ""
     late: bool = False
+    """Whether it was ended because of the time, or of how much it printed."""
+    much: bool = False
+    """Whether it was ended because it printed too much."""
 
 
 def ask(
@@ -35,8 +42,9 @@ def ask(
     environ: Mapping[str, str] | None = None,
     *groups: variables.Group,
     folder: Path | None = None,
+    most: int = 0,
 ) -> Answer:
-    """Run a program that only reports something about itself, and return its result.
+    """Run a program without a shell, and return its result.
 
     Args:
         command: Program and arguments; the program is searched on the PATH.
@@ -44,6 +52,7 @@ def ask(
         environ: Environment variables; None: the process's own.
         groups: Those of them that it gets, besides what every program does.
         folder: Where it works; None: where this process does.
+        most: Maximum number of bytes that it may print; 0: any.
     """
     environ = os.environ if environ is None else environ
     quiet = {"NO_COLOR": "1", "AZURE_CORE_COLLECT_TELEMETRY": "false"}
@@ -64,15 +73,38 @@ def ask(
             )
         except OSError as error:
             return Answer(None, err=str(error))
-        try:
-            code: int | None = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            code = None
-            _end(process)
+        code, much = _wait(process, seconds, (out.fileno(), err.fileno()), most)
         out.seek(0)
         err.seek(0)
-        said, complained = (file.read().decode("utf-8", "replace") for file in (out, err))
-        return Answer(code, said, complained, late=code is None)
+        said, complained = (file.read(most or -1).decode("utf-8", "replace") for file in (out, err))
+        return Answer(code, said, complained, late=code is None, much=much)
+
+
+def _wait(
+    process: subprocess.Popen[bytes], seconds: float, outputs: Sequence[int], most: int
+) -> tuple[int | None, bool]:
+    """Return a program's exit code, or None if it had to be ended, and whether that was because it printed too much."""
+    if not most:
+        try:
+            return process.wait(seconds), False
+        except subprocess.TimeoutExpired:
+            _end(process)
+            return None, False
+    end = time.monotonic() + seconds
+    while True:
+        left = end - time.monotonic()
+        try:
+            return process.wait(max(0.0, min(_LOOK_EVERY, left))), False
+        except subprocess.TimeoutExpired:
+            much = any(os.fstat(each).st_size > most for each in outputs)
+            if much or left <= 0:
+                _end(process)
+                return None, much
+
+
+def is_batch_file(program: str, path: str | None) -> bool:
+    """Return whether Windows would start a program with its command interpreter."""
+    return (shutil.which(program, path=path) or "").lower().endswith((".bat", ".cmd"))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -164,4 +164,7 @@ class Connection:
             reporter=reporter or Reporter(target.key, lambda event: None, threading.Event()),
             inputs=inputs or {},
             templates=target.step.arguments,
+            declared=target.step.declared,
+            check=target.step.check,
+            asked=target.step.inputs,
         )

@@ -201,6 +201,11 @@ class Wizard:
 
     def files(self, target: Target) -> tuple[Path, ...]:
         """Return the files on this machine that the step's check reads, whether they exist or not."""
+        declared = target.step.declared.get("check")
+        if declared is not None and declared.file:
+            from hol_wizard.resources.declared_work import file_of
+
+            return (file_of(declared, dict(self.names.values(target.environment)))[0],)
         check = CHECKS.get(target.step.check)
         return tuple(check.files(self.names)) if check is not None and check.files is not None else ()
 

@@ -10,8 +10,10 @@ from hol_wizard import resources
 from hol_wizard.engine.kinds import KINDS
 from hol_wizard.engine.registry import ACTIONS, CHECKS, SOLVES, UNDOS
 from hol_wizard.lab import loader
+from hol_wizard.lab.declared import PREFIX
 
 STEP_MODULES = (
+    "declared",
     "set_up",
     "subscription",
     "tools",
@@ -53,4 +55,7 @@ def load_steps() -> None:
 def known_names() -> loader.Known:
     """Return the names of the functions that a document may use."""
     load_steps()
-    return loader.Known(frozenset(CHECKS), frozenset(SOLVES), frozenset(UNDOS), frozenset(ACTIONS), KINDS)
+    checks, solves, undos = (
+        frozenset(name for name in each if not name.startswith(PREFIX)) for each in (CHECKS, SOLVES, UNDOS)
+    )
+    return loader.Known(checks, solves, undos, frozenset(ACTIONS), KINDS)

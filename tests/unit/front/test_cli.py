@@ -319,3 +319,48 @@ def test_a_folder_that_is_not_a_lab_is_wrong_usage(
     (small_lab / "lab.toml").write_text("title = \n", encoding="utf-8")
     assert cli.main(["--list", "--lab", str(small_lab)]) == 2
     assert "lab.toml:1: this is not TOML" in capsys.readouterr().err
+
+
+@pytest.fixture
+def lab_that_runs(small_lab: Path, tmp_path: Path) -> Path:
+    """A lab whose check leaves a trace when it runs."""
+    document = small_lab / "01-one.md"
+    trace = f'["git", "config", "--file", "{(tmp_path / "trace").as_posix()}", "a.b", "c"]'
+    text = document.read_text(encoding="utf-8").replace('human = "You."', f"check = {{ command = {trace} }}")
+    document.write_text(text, encoding="utf-8")
+    return small_lab
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--check",), ("solve", "one", "--yes"), ("teardown", "--yes"), ("--plain",), ("cost",), ("doctor",)]
+)
+def test_nothing_of_a_lab_runs_before_it_is_trusted(
+    lab_that_runs: Path, tmp_path: Path, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["--lab", str(lab_that_runs), *arguments]) == 2
+    assert "so nothing of it runs until you trust it" in capsys.readouterr().err
+    assert not (tmp_path / "trace").exists()
+
+
+def test_a_lab_is_trusted_once_after_its_commands_were_shown(
+    lab_that_runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["lab", "trust", str(lab_that_runs)]) == 2
+    shown = capsys.readouterr().err
+    assert "one/do-it: check runs: git config --file" in shown
+    digest = shown.partition("Digest: ")[2].split()[0]
+    assert cli.main(["--lab", str(lab_that_runs), "--trust", digest.upper(), "--check"]) == 0
+    assert (tmp_path / "trace").exists()
+    assert cli.main(["--lab", str(lab_that_runs), "--trust", "0" * 64, "--check"]) == 2
+    assert cli.main(["--lab", str(lab_that_runs), "--check"]) == 2
+    assert cli.main(["lab", "trust", str(lab_that_runs), "--yes"]) == 0
+    assert cli.main(["--lab", str(lab_that_runs), "--check"]) == 0
+    capsys.readouterr()
+    document = lab_that_runs / "01-one.md"
+    document.write_text(document.read_text(encoding="utf-8").replace('"c"', '"d"'), encoding="utf-8")
+    assert cli.main(["--lab", str(lab_that_runs), "--check"]) == 2
+    assert "has changed since you trusted it" in capsys.readouterr().err
+    assert cli.main(["lab", "trust", str(lab_that_runs), "--yes"]) == 0
+    shown = capsys.readouterr().err
+    assert "changed: 01-one.md" in shown
+    assert "now one/do-it: check runs: git config --file" in shown
