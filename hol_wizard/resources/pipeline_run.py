@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -232,7 +231,7 @@ class PipelineRun(LongRun[Build], InProject[tuple[Build, ...]]):
 
     def _queue(self) -> str:
         if self.digest:
-            self.context.services.identity.consent_to_run(self.commit, self.digest)
+            self.context.services.identity.consent_to_run(self.digest)
         made = self.client.queue_build(self.enter(ReadCache()).id, self.pipeline, self.branch, self.commit)
         self.context.reporter.say(f"Run {made.number} is queued: {made.page}")
         self.context.reporter.say("Azure DevOps has the log of a step when the step has ended.")
@@ -302,9 +301,14 @@ def remedy_of(said: str, where: str = "") -> str:
     return "Read the log of this step on the run's page, and correct the cause."
 
 
-def digest_of(text: str, commit: str) -> str:
-    """Return the digest of what a person agrees to: the file, and the commit with all its programs."""
-    return hashlib.sha256(f"{commit}\n{text}".encode()).hexdigest()
+def _digest(context: StepContext, pipeline: int, branch: str, commit: str) -> str:
+    """Return the digest of what a run does on this machine; empty if it cannot run, which starting it says."""
+    here, identity = organization(context), context.services.identity
+    try:
+        plan = identity.run_plan(here.organization, context.names.devops_project, pipeline, branch, commit)
+    except ServiceError:
+        return ""
+    return str(plan.get("digest", ""))
 
 
 def lab_run(context: StepContext) -> PipelineRun:
@@ -324,5 +328,6 @@ def lab_run(context: StepContext) -> PipelineRun:
         tasks = tuple(each.title for each in pipeline_file.read(text).tasks)
     except pipeline_file.UnreadableFileError:
         tasks = ()
-    digest = digest_of(text, commit) if context.services.endpoints.runs_consent is not None else ""
+    key = ("digest of a run", here.organization, found.id, branch, commit)
+    digest = context.reads.share(key, lambda: _digest(context, found.id, branch, commit))
     return PipelineRun(context, here.organization, found.id, branch, commit, digest=digest, tasks=tasks)

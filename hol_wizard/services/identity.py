@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -442,8 +442,26 @@ class Identity:
         if not answer.ok:
             logger.warning("the sign-in was not approved: status %d", answer.status_code)
 
-    def consent_to_run(self, commit: str, digest: str) -> None:
-        """Record that the person agrees that the programs of a commit run on this machine, as in the shown digest.
+    def run_plan(self, organization: str, project: str, pipeline: int, branch: str, commit: str) -> dict[str, Any]:
+        """Return what a run would do on this machine, with the `digest` to agree to; empty if pipelines run elsewhere.
+
+        Raises:
+            ServiceError: The pipeline cannot run; the message is the service's.
+        """
+        place = self.endpoints.runs_consent
+        if place is None:
+            return {}
+        wanted = {"organization": organization, "project": project, "pipeline": pipeline}
+        answer = self._tell(
+            replace(place, address=f"{place.address}/plan"), {**wanted, "branch": branch, "commit": commit}
+        )
+        body: dict[str, Any] = answer.json()
+        if not answer.ok:
+            raise ServiceError(f"The pipeline cannot run: {body.get('error', answer.status_code)}", "Correct its file.")
+        return body
+
+    def consent_to_run(self, digest: str) -> None:
+        """Record that the person agrees that what was shown with a digest runs on this machine.
 
         Does nothing if pipelines run elsewhere.
 
@@ -453,11 +471,11 @@ class Identity:
         place = self.endpoints.runs_consent
         if place is None:
             return
-        answer = self._tell(place, {"commit": commit, "digest": digest})
+        answer = self._tell(place, {"digest": digest})
         if not answer.ok:
             raise ServiceError(f"The consent was not recorded (HTTP {answer.status_code}).", "Try again.")
 
-    def _tell(self, approval: Approval, body: Mapping[str, str]) -> requests.Response:
+    def _tell(self, approval: Approval, body: Mapping[str, Any]) -> requests.Response:
         """Send what the person agrees to."""
         headers = {"Authorization": f"Bearer {approval.token.reveal()}"}
         return self._connect().post(approval.address, json=body, headers=headers)

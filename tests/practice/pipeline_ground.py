@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.process.launch import ControlError
 from tests.practice.conftest import user_token
 from tests.practice.test_devops import SCOPE, DevOps, as_user
 from tests.practice.test_devops_git import git, remote
@@ -69,11 +70,36 @@ class Ground:
         return made
 
     def consent(self, commit: str) -> None:
-        """Agree to run the programs of a commit."""
-        self.cloud.control.consent_to_pipeline(commit, hashlib.sha256(commit.encode()).hexdigest())
+        """Agree to what the pipelines would run at a commit, which need not be pushed; without any, `build`."""
+        # Straight into the folder of the repository: a push to the service would start runs.
+        identity = self.project.get(f"/git/repositories/{self.project.name}")["id"]
+        bare = min(self.cloud.state.rglob(f"{identity}.git"), key=lambda each: len(each.parts))
+        self.git("push", "--quiet", "--force", bare.as_uri(), f"{commit}:refs/to-be-agreed/{commit}")
+        for each in self.project.get("/build/definitions")["value"] or [{"id": 0}]:
+            self.agree(each["id"], name="build", file="azure-pipelines.yml", commit=commit)
+
+    def agree(self, definition: int = 1, **more: Any) -> str:
+        """Agree to what a run would do, and return the digest; does nothing if it cannot run."""
+        try:
+            plan = self.cloud.control.plan_pipeline("practice", "lab", definition, **more)
+        except ControlError:
+            return ""
+        self.cloud.control.consent_to_pipeline(plan["digest"])
+        return str(plan["digest"])
 
     def queue(self, definition: int = 1, **more: Any) -> dict[str, Any]:
-        """Queue a build as az does."""
+        """Agree to a build, and queue it as az does."""
+        self.agree(
+            definition,
+            branch=more.get("sourceBranch", ""),
+            commit=more.get("sourceVersion", ""),
+            variables=json.loads(more.get("parameters") or "{}"),
+            templateParameters=more.get("templateParameters") or {},
+        )
+        return self.queue_unseen(definition, **more)
+
+    def queue_unseen(self, definition: int = 1, **more: Any) -> dict[str, Any]:
+        """Queue a build that nobody has agreed to."""
         answer = self.project.ask("POST", "/build/builds", {"definition": {"id": definition}, **more})
         assert answer.status_code == 200, answer.text
         queued: dict[str, Any] = answer.json()

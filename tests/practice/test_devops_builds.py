@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,9 @@ import pytest
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops.organizations import NEW, PRACTICE
 from hol_wizard.practice.devops.pipelines.checks import APPROVAL
-from hol_wizard.practice.devops.pipelines.consent import MISSING
+from hol_wizard.practice.devops.pipelines.consent import missing
 from hol_wizard.practice.devops.pipelines.parallelism import NONE
+from hol_wizard.practice.process.launch import ControlError
 from tests.practice.pipeline_ground import Ground
 from tests.practice.test_devops import as_user, join
 from tests.practice.test_devops_git import git, remote
@@ -264,54 +266,139 @@ def test_variables_are_set_only_if_the_pipeline_says_so(ground: Ground) -> None:
     assert "open=8 closed=2" in ground.project.ask("GET", f"/build/builds/{build['id']}/logs/{log}").text
 
 
-@pytest.mark.slow
-def test_a_commit_runs_only_if_somebody_has_agreed(ground: Ground) -> None:
-    made = ground.commit("Not shown to anybody", **{"azure-pipelines__yml": HELLO + "- script: touch ran\n"})
-    ground.git("push", "--quiet", "origin", "HEAD:main")
-    build = ground.run()
-    assert (build["result"], build["sourceVersion"]) == ("failed", made)
-    (issue,) = ground.record(build["id"], "Job")["issues"]
-    assert issue["message"] == MISSING.format(commit=made[:8])
+def refused(ground: Ground, **more: Any) -> str:
+    """Queue a build that fails for want of consent, and return its issue."""
+    build = ground.wait(ground.queue_unseen(**more)["id"])
+    assert build["result"] == "failed"
     assert all(each["type"] != "Task" for each in ground.timeline(build["id"]))
+    (issue,) = ground.record(build["id"], "Job")["issues"]
+    return str(issue["message"])
+
+
+@pytest.mark.slow
+def test_a_run_needs_consent_to_its_files(ground: Ground) -> None:
+    control = ground.cloud.control
+    control.withdraw_pipeline_consent()
+    assert refused(ground) == missing()
+    first = ground.agree()
+    assert ground.wait(ground.queue_unseen()["id"])["result"] == "succeeded"
+    ground.commit("Not shown to anybody", **{"azure-pipelines__yml": HELLO + "- script: touch ran\n"})
+    ground.git("push", "--quiet", "origin", "HEAD:main")
+    assert refused(ground) == missing("files and steps")
     # A merge has the same files as the branch that was agreed to.
     ground.git("checkout", "--quiet", "-b", "side")
-    agreed = ground.commit("Agreed to", **{"more__txt": "more"})
-    ground.consent(agreed)
+    ground.consent(ground.commit("Agreed to", **{"more__txt": "more"}))
     ground.git("checkout", "--quiet", "main")
     ground.git("merge", "--quiet", "--no-ff", "--message", "Merged", "side")
     ground.git("push", "--quiet", "origin", "HEAD:main")
-    assert ground.run()["result"] == "succeeded"
-    assert ground.cloud.control.withdraw_pipeline_consent() == 2
-    assert ground.run()["result"] == "failed"
+    assert ground.wait(ground.queue_unseen()["id"])["result"] == "succeeded"
+    agreed = control.pipeline_consents()
+    assert first in agreed
+    assert control.withdraw_pipeline_consent(agreed[-1]) == 1
+    assert refused(ground) == missing("files and steps")
+    assert control.withdraw_pipeline_consent() == len(agreed) - 1
 
 
 @pytest.mark.slow
-def test_the_commits_of_other_repositories_need_consent_too(ground: Ground) -> None:
-    ground.devops.make("shared")
-    done = git(
-        ground.folder,
-        "clone",
-        remote(ground.cloud).replace("lab", "shared"),
-        "shared",
-        cloud=ground.cloud,
-        token=ground.token,
+def test_a_run_needs_consent_to_its_parameters_and_variables(ground: Ground) -> None:
+    ground.push(
+        "trigger: none\nparameters:\n- {name: what, type: string, default: one}\n"
+        "steps:\n- bash: echo ${{ parameters.what }} $(more)\n"
     )
-    assert done.returncode == 0, done.stderr
+    settable = {"enforceSettableVar": False}
+    assert ground.project.ask("PATCH", "/build/generalsettings", settable).status_code == 200
+    ground.agree()
+    assert ground.wait(ground.queue_unseen()["id"])["result"] == "succeeded"
+    assert refused(ground, templateParameters={"what": "$(touch ran)"}) == missing("parameters and steps")
+    assert refused(ground, parameters=json.dumps({"more": "; touch ran"})) == missing("variables")
+    build = ground.run(templateParameters={"what": "two"}, parameters=json.dumps({"more": "three"}))
+    assert build["result"] == "succeeded"
+    kept = ground.project.get("/build/definitions/1")
+    changed = {**kept, "variables": {"more": {"value": "; touch ran", "allowOverride": True}}}
+    assert ground.project.ask("PUT", "/build/definitions/1", changed).status_code == 200
+    assert refused(ground) == missing("variables in the settings")
+
+
+def test_variables_of_the_settings_are_those_of_the_queued_revision(ground: Ground) -> None:
+    ground.push("trigger: none\nsteps:\n- bash: while test '$(more)' != old; do sleep 0.05; done\n")
+    kept = ground.project.get("/build/definitions/1")
+    builds = []
+    # There is one parallel job, so the second run starts when the settings have changed again.
+    for value in ("first", "old", "new"):
+        kept = ground.project.ask(
+            "PUT", "/build/definitions/1", {**kept, "variables": {"more": {"value": value}}}
+        ).json()
+        builds.append(ground.queue()["id"])
+    ground.project.ask("PATCH", f"/build/builds/{builds[0]}", {"status": "cancelling"})
+    assert ground.wait(builds[1])["result"] == "succeeded"
+    ground.project.ask("PATCH", f"/build/builds/{builds[2]}", {"status": "cancelling"})
+
+
+@pytest.fixture
+def shared(ground: Ground) -> Ground:
+    """A second repository, whose branch is pushed without consent."""
+    ground.devops.make("shared")
     other = replace(ground, folder=ground.folder / "shared-clone")
-    (ground.folder / "shared-clone").mkdir()
-    (ground.folder / "shared").rename(other.clone)
-    unseen = other.commit("Not shown to anybody", **{"steps__sh": "touch ran\n"})
-    other.git("push", "--quiet", "origin", "HEAD:main")
-    uses = "resources: {repositories: [{repository: more, type: git, name: shared/shared}]}\n"
+    other.folder.mkdir()
+    there = remote(ground.cloud).replace("lab", "shared")
+    done = git(other.folder, "clone", there, "clone", cloud=ground.cloud, token=ground.token)
+    assert done.returncode == 0, done.stderr
     open_to_all = {"enforceReferencedRepoScopedToken": False}
     assert ground.project.ask("PATCH", "/build/generalsettings", open_to_all).status_code == 200
-    ground.push(f"trigger: none\n{uses}steps:\n- checkout: more\n- script: sh steps.sh\n")
-    build = ground.run()
-    assert build["result"] == "failed"
-    assert ground.record(build["id"], "Job")["issues"][0]["message"] == MISSING.format(commit=unseen[:8])
-    assert all(each["type"] != "Task" for each in ground.timeline(build["id"]))
-    ground.consent(unseen)
+    return other
+
+
+MORE = "trigger: none\nresources: {repositories: [{repository: more, type: git, name: shared/shared}]}\n"
+
+
+@pytest.mark.slow
+def test_the_files_of_other_repositories_need_consent_too(ground: Ground, shared: Ground) -> None:
+    shared.commit("Seen", **{"steps__sh": "true"})
+    shared.git("push", "--quiet", "origin", "HEAD:main")
+    ground.push(f"{MORE}steps:\n- checkout: more\n- script: sh steps.sh\n")
+    ground.agree()
+    assert ground.wait(ground.queue_unseen()["id"])["result"] == "succeeded"
+    # Between the plan and the run.
+    shared.commit("Not shown to anybody", **{"steps__sh": "touch ran\n"})
+    shared.git("push", "--quiet", "origin", "HEAD:main")
+    assert refused(ground) == missing("files")
     assert ground.run()["result"] == "succeeded"
+
+
+@pytest.mark.slow
+def test_templates_of_other_repositories_need_consent_too(ground: Ground, shared: Ground) -> None:
+    shared.commit("Seen", **{"steps__yml": "steps:\n- bash: 'true'\n"})
+    shared.git("push", "--quiet", "origin", "HEAD:main")
+    ground.push(f"{MORE}steps:\n- template: steps.yml@more\n")
+    ground.agree()
+    shared.commit("Not shown to anybody", **{"steps__yml": "steps:\n- bash: touch ran\n"})
+    shared.git("push", "--quiet", "origin", "HEAD:main")
+    assert refused(ground) == missing("files and steps")
+
+
+def test_a_plan_says_what_a_run_would_do(ground: Ground) -> None:
+    control = ground.cloud.control
+    ground.push("trigger: none\nsteps:\n- bash: |\n    sudo apt-get install jq\n    echo 2\n    echo 3\n    echo 4\n")
+    plan = control.plan_pipeline("practice", "lab", 1, branch="main")
+    (step,) = plan["steps"]
+    assert (step["task"], step["programs"]) == ("Bash@3", ["apt-get", "sudo"])
+    assert step["script"] == ["sudo apt-get install jq", "echo 2", "echo 3", "…"]
+    assert plan["repositories"][0]["commit"] == ground.git("rev-parse", "HEAD")
+    again = control.plan_pipeline("practice", "lab", 0, name="build", file="azure-pipelines.yml")
+    assert again["digest"] == plan["digest"]
+    for pipeline, more, why in (
+        (9, {}, "there is no pipeline 9"),
+        (1, {"branch": "none"}, "Could not find branch refs/heads/none"),
+        (1, {"variables": {"a": []}}, "variables is an object of texts"),
+    ):
+        with pytest.raises(ControlError, match=why):
+            control.plan_pipeline("practice", "lab", pipeline, **more)
+    with pytest.raises(ControlError, match="there is no project practice/none"):
+        control.plan_pipeline("practice", "none", 1)
+    with pytest.raises(ControlError, match="nothing was shown with this digest"):
+        control.consent_to_pipeline("0" * 64)
+    with pytest.raises(ControlError, match="SHA-256"):
+        control.consent_to_pipeline("0")
 
 
 def test_a_run_without_a_parallel_job_fails_and_says_so(ground: Ground) -> None:
@@ -400,6 +487,7 @@ def test_the_pipelines_api_shows_the_same_pipelines_and_runs(practice_cloud: Pra
     (trigger,) = ground.project.get("/build/definitions/2")["triggers"]
     assert trigger["settingsSourceType"] == 2
     own = {"self": {"refName": "refs/heads/main"}}
+    ground.agree(2)
     run = ground.project.ask("POST", "/pipelines/2/runs", {"resources": {"repositories": own}}).json()
     assert (run["state"], run["pipeline"]["name"]) == ("inProgress", "new")
     ground.wait(run["id"])

@@ -187,7 +187,7 @@ def test_a_successful_run_starts_the_pipelines_that_name_it(ground: Ground) -> N
     made = ground.commit("A release", **{"release__yml": release})
     ground.consent(made)
     ground.git("push", "--quiet", "origin", "HEAD:main")
-    ground.project.create("release", file="release.yml")
+    ground.agree(ground.project.create("release", file="release.yml")["id"])
     first = ground.run()
     second = wait_for_builds(ground, 2)[1]
     assert (second["reason"], second["definition"]["name"]) == ("resourceTrigger", "release")

@@ -146,15 +146,15 @@ class Host(Protocol):
 
     # Before a run and between its jobs; may be called in a transaction
 
-    def refusal(self, key: RunKey, commits: Sequence[tuple[str, str]]) -> str:
+    def refusal(self, key: RunKey, programs: Mapping[str, str]) -> str:
         """Return why no job of the run may start, or an empty text.
 
-        It is an issue of the run, which then fails: the person did not agree that a commit's programs run on their
-        machine, or the organization has no parallel job.
+        It is an issue of the run, which then fails: the person did not agree that exactly this runs on their machine,
+        or the organization has no parallel job.
 
         Args:
             key: The run.
-            commits: IDs of the repositories whose files the run can use, each with the commit.
+            programs: Digests of what it runs, by what they are about.
         """
         ...
 

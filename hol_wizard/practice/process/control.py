@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import inspect
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -58,6 +59,7 @@ class Control:
             ("POST", "/register-providers"): lambda body: providers.register_all(world),
             ("POST", "/devops-tokens"): lambda body: devops_page.make_token(world, body),
             ("DELETE", "/devops-tokens"): lambda body: devops_page.revoke_token(world, body),
+            ("POST", "/pipeline-consents/plan"): lambda body: consent.planned(world, body),
             ("GET", "/pipeline-consents"): lambda body: consent.recorded(world),
             ("POST", "/pipeline-consents"): lambda body: consent.record(world, body),
             ("DELETE", "/pipeline-consents"): lambda body: consent.withdraw(world, body),
@@ -111,6 +113,8 @@ class Control:
                 self._world.operations.settle()
                 with self._world.store.transaction():
                     result = handler(body)
+                    if inspect.isawaitable(result):
+                        result = await result
         except ValueError as error:
             return web.json_response({"error": str(error)}, status=400)
         return web.json_response(result if result is not None else {})

@@ -285,22 +285,29 @@ class ControlClient:
         """Revoke a personal access token of Azure DevOps, as its page does, and return whether there was one."""
         return bool(self.ask("DELETE", "/devops-tokens", {"id": token_id})["revoked"])
 
-    def consent_to_pipeline(self, commit: str, digest: str) -> None:
-        """Record that the programs of a commit may run on this machine as steps of a pipeline.
+    def plan_pipeline(self, organization: str, project: str, pipeline: int, **more: Any) -> dict[str, Any]:
+        """Return what a run of a pipeline would do on this machine, with the `digest` to agree to.
 
         Args:
-            commit: The commit; a commit with the same files counts as the same.
-            digest: SHA-256 of what was shown to the person.
+            organization: Its organization.
+            project: Name or ID of its project.
+            pipeline: Its ID.
+            more: `branch`, `commit`, `variables`, `templateParameters` and `stagesToSkip` of the run.
         """
-        self.ask("POST", "/pipeline-consents", {"commit": commit, "digest": digest})
+        wanted = {"organization": organization, "project": project, "pipeline": pipeline, **more}
+        return dict(self.ask("POST", "/pipeline-consents/plan", wanted))
 
-    def pipeline_consents(self) -> dict[str, str]:
-        """Return the digests that people have agreed to, by commit."""
-        return {each["commit"]: each["digest"] for each in self.ask("GET", "/pipeline-consents")["consents"]}
+    def consent_to_pipeline(self, digest: str) -> None:
+        """Record that what was shown with a digest may run on this machine."""
+        self.ask("POST", "/pipeline-consents", {"digest": digest})
 
-    def withdraw_pipeline_consent(self, commit: str = "") -> int:
-        """Withdraw the consent for a commit, or all; return how many there were."""
-        return int(self.ask("DELETE", "/pipeline-consents", {"commit": commit})["withdrawn"])
+    def pipeline_consents(self) -> list[str]:
+        """Return the digests that people have agreed to."""
+        return list(self.ask("GET", "/pipeline-consents")["digests"])
+
+    def withdraw_pipeline_consent(self, digest: str = "") -> int:
+        """Withdraw the consent to a digest, or all; return how many there were."""
+        return int(self.ask("DELETE", "/pipeline-consents", {"digest": digest})["withdrawn"])
 
     def register_providers(self) -> None:
         """Register every resource provider in the default subscription immediately."""

@@ -69,7 +69,7 @@ class FakeHost:
     signs_in_with: str = "job-access-token"
     assertion: str = "id-token-1"
 
-    def refusal(self, key: RunKey, commits: Sequence[tuple[str, str]]) -> str:
+    def refusal(self, key: RunKey, programs: Mapping[str, str]) -> str:
         return self.why_not
 
     def find(self, key: RunKey, kind: ProtectedKind, name: str) -> Found | None:

@@ -40,6 +40,7 @@ class PipelineRunCase(ProjectCase):
             "triggers": [],
         }
         self.pipeline = int(self.ask("POST", "/build/definitions", body).json()["id"])
+        self.digest = self.ground.cloud.control.plan_pipeline(ORGANIZATION, self.name, self.pipeline)["digest"]
 
     def _push(self) -> str:
         cloud = self.ground.cloud
@@ -58,7 +59,7 @@ class PipelineRunCase(ProjectCase):
             return git(Path(folder), "rev-parse", "HEAD", cloud=cloud).stdout.strip()
 
     def make(self, context: StepContext) -> PipelineRun:
-        return PipelineRun(context, ORGANIZATION, self.pipeline, "main", self.commit, digest="0" * 64)
+        return PipelineRun(context, ORGANIZATION, self.pipeline, "main", self.commit, digest=self.digest)
 
     def found(self) -> list[dict[str, Any]]:
         answer = self.ask("GET", "/build/builds", definitions=str(self.pipeline))
@@ -68,7 +69,7 @@ class PipelineRunCase(ProjectCase):
         return [(each["id"], each.get("result")) for each in self.found()] or None
 
     def by_hand(self) -> None:
-        self.ground.cloud.control.consent_to_pipeline(self.commit, "1" * 64)
+        self.ground.cloud.control.consent_to_pipeline(self.digest)
         made = self.ask("POST", "/build/builds", {"definition": {"id": self.pipeline}}).json()
         self._ended(made["id"])
 

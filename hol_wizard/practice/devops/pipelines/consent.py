@@ -1,80 +1,161 @@
-"""Consent: which commits' programs a person has allowed to run on their own machine.
+"""Consent: what a person has allowed to run on their own machine.
 
-On the service a pipeline runs on Microsoft's machine, here on the person's own. The wizard shows what will run, asks,
-and records the answer with the control port; without it, a run fails before its first job. Consent is given for a
-commit, with the digest of what was shown. A commit with the same files is the same: a merge of a branch that is up to
-date starts a run of another commit, but of the programs that were agreed to. A run that uses other repositories needs
-consent for their commits too.
+On the service a pipeline runs on Microsoft's machine, here on the person's own. The wizard asks the control port what a
+run would do, shows it, and records the answer by its digest; a run whose digest nobody has agreed to fails before its
+first job. The digest is about exactly what runs:
+
+- the files of all repositories that the run can use, by the IDs of their trees. Commits do not count: a merge of a
+  branch that is up to date starts a run of another commit, but of the same files;
+- the expanded YAML with all templates;
+- parameters and variables that are set when the run is queued, and those of the pipeline's settings;
+- stages that are left out.
+
+Each is fixed when the run is queued, so a push, or a change of the settings, between plan and run is noticed. Values of
+variable groups and secrets can change at any time, also on the service: they are no part of it.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from hol_wizard.practice.devops.pipelines.definitions import Variable
 from hol_wizard.practice.kernel.clock import short_timestamp
 from hol_wizard.practice.kernel.register import Register
+from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
+from hol_wizard.practice.pipelines.orchestrate.request import RunRequest
 
-MISSING: Final = (
-    "The practice cloud runs a pipeline's programs on your machine, and nobody has agreed to run those of commit "
-    "{commit}. Start the run from the wizard, which shows what will run and asks."
+_MISSING: Final = (
+    "The practice cloud runs a pipeline's programs on your machine, and nobody has agreed to run those of this "
+    "run{why}. Start the run from the wizard, which shows what will run and asks."
 )
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+_PIPELINE: Final = "pipeline"
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_KEPT: Final = 100
+
+
+def missing(changed: str = "") -> str:
+    """Return the issue of a run that nobody has agreed to.
+
+    Args:
+        changed: In what it differs from what somebody has agreed to; empty: nobody has agreed to any run of it.
+    """
+    return _MISSING.format(why=f": what was agreed to has other {changed}" if changed else "")
+
+
+def programs(request: RunRequest, trees: Mapping[str, str], settings: Mapping[str, Variable]) -> dict[str, str]:
+    """Return the digests of what a run does, by what they are about.
+
+    Args:
+        request: The run.
+        trees: IDs of the trees of its repositories, by alias.
+        settings: The variables of the pipeline's settings.
+    """
+    plan = request.plan.as_document()
+    repositories = {"self": request.source, **request.repositories}
+    about: dict[str, object] = {
+        # By name, because a person can agree before the pipeline is created.
+        _PIPELINE: [request.project.id, request.pipeline.name.lower()],
+        "files": {alias: [each.id, trees[alias]] for alias, each in repositories.items()},
+        "parameters": plan.pop("parameters", {}),
+        "steps": plan,
+        "variables": request.variables,
+        "variables in the settings": {
+            name: [each.secret, "" if each.secret else each.value] for name, each in settings.items()
+        },
+        "skipped stages": sorted(each.lower() for each in request.skipped_stages),
+    }
+    return {name: _digest(each) for name, each in about.items()}
+
+
+def digest_of(parts: Mapping[str, str]) -> str:
+    """Return the one digest of what a run does (`programs`)."""
+    return _digest(dict(parts))
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 class Consents(Register):
-    """The commits whose programs may run."""
+    """What people have agreed to run, by digest."""
 
     collection = "devops_pipeline_consents"
 
-    def key(self, document: dict[str, Any]) -> str:
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.plan: Callable[[dict[str, Any]], Awaitable[tuple[dict[str, str], dict[str, Any]]]] | None = None
+        """Returns the digests of a run that may be queued, and what to show; Azure Pipelines sets it."""
+        self.shown: dict[str, dict[str, str]] = {}
+        """What was shown by this server, by its digest."""
+
+    def key(self, document: Document) -> str:
         """Return the key of a consent."""
-        return str(document["commit"])
+        return str(document["digest"])
 
-    def refusal(self, commit: str, tree_of: Callable[[str], str]) -> str:
-        """Return why the programs of a commit must not run; empty if they may.
-
-        Args:
-            commit: The commit.
-            tree_of: Returns the ID of a commit's tree, which stands for all its files; empty for an unknown commit.
-        """
-        if self.find(commit) is not None:
+    def refusal(self, parts: Mapping[str, str]) -> str:
+        """Return why a run must not run; empty if it may."""
+        if self.find(digest_of(parts)) is not None:
             return ""
-        tree = tree_of(commit)
-        same = tree and any(tree_of(each["commit"]) == tree for each in reversed(self.all()))
-        return "" if same else MISSING.format(commit=commit[:8])
+        others = [
+            [name for name, one in parts.items() if one != each["programs"].get(name)]
+            for each in reversed(self.all())
+            if each["programs"][_PIPELINE] == parts.get(_PIPELINE)
+        ]
+        # Otherwise a run has never the digests that were agreed to: the most similar one says what has changed.
+        *most, last = min(others, key=len, default=[""])
+        return missing(f"{', '.join(most)} and {last}" if most else last)
+
+
+async def planned(world: World, body: dict[str, Any]) -> dict[str, Any]:
+    """Return what a run would do, for the person to read, with the `digest` to agree to.
+
+    Raises:
+        ValueError: There is no such pipeline, or it cannot run.
+    """
+    consents = world.part(Consents)
+    if consents.plan is None:
+        raise RuntimeError("no service has said how a run is planned")
+    parts, shown = await consents.plan(body)
+    digest = digest_of(parts)
+    consents.shown[digest] = parts
+    for oldest in list(consents.shown)[:-_KEPT]:
+        del consents.shown[oldest]
+    return {"digest": digest, "agreed": consents.find(digest) is not None, **shown}
 
 
 def record(world: World, body: dict[str, Any]) -> dict[str, Any]:
-    """Record a consent: `commit`, and the `digest` (SHA-256) of what was shown.
+    """Record a consent to what was shown with this `digest`.
 
     Raises:
-        ValueError: They are missing or invalid.
+        ValueError: The digest is missing or invalid, or nothing was shown with it.
     """
-    commit, digest = str(body.get("commit") or "").lower(), str(body.get("digest") or "").lower()
-    if not _COMMIT.fullmatch(commit):
-        raise ValueError("commit is the 40 hexadecimal digits of a commit")
+    consents, digest = world.part(Consents), str(body.get("digest") or "").lower()
     if not _DIGEST.fullmatch(digest):
         raise ValueError("digest is the SHA-256 of what will run, in 64 hexadecimal digits")
+    known = consents.find(digest)
+    parts = known["programs"] if known is not None else consents.shown.get(digest)
+    if parts is None:
+        raise ValueError("nothing was shown with this digest; ask for the plan of the run again")
     now = world.clock.now()
-    world.part(Consents).keep({"commit": commit, "digest": digest, "at": now})
-    return {"commit": commit, "digest": digest, "recorded": short_timestamp(now)}
+    consents.keep({"digest": digest, "programs": parts, "at": now})
+    return {"digest": digest, "recorded": short_timestamp(now)}
 
 
 def recorded(world: World) -> dict[str, Any]:
-    """Return the consents: `{"consents": [{"commit", "digest"}]}`."""
-    found = [{name: each[name] for name in ("commit", "digest")} for each in world.part(Consents).all()]
-    return {"consents": found}
+    """Return the digests that people have agreed to."""
+    return {"digests": [each["digest"] for each in world.part(Consents).all()]}
 
 
 def withdraw(world: World, body: dict[str, Any]) -> dict[str, Any]:
-    """Withdraw the consent for a `commit`; without one, all."""
+    """Withdraw the consent to a `digest`; without one, all."""
     consents = world.part(Consents)
-    commits = [str(body["commit"]).lower()] if body.get("commit") else [each["commit"] for each in consents.all()]
-    there = [each for each in commits if consents.find(each) is not None]
+    digests = [str(body["digest"]).lower()] if body.get("digest") else [each["digest"] for each in consents.all()]
+    there = [each for each in digests if consents.find(each) is not None]
     for each in there:
         consents.remove(each)
     return {"withdrawn": len(there)}

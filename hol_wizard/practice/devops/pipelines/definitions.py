@@ -179,9 +179,10 @@ def yaml_file(definition: Document) -> str:
     return str(process.get("yamlFilename", "")).lstrip("/") if process["type"] == YAML else ""
 
 
-def variables(definition: Document) -> dict[str, Variable]:
-    """Return the variables in a definition's settings."""
+def variables(definition: Document, revision: int = 0) -> dict[str, Variable]:
+    """Return the variables in the settings of a definition's revision; 0 is the newest."""
+    body = definition["revisions"][revision - 1]["body"]
     return {
         name: Variable(text(each, "value"), bool(each.get("isSecret")), bool(each.get("allowOverride")))
-        for name, each in body_of(definition)["variables"].items()
+        for name, each in body["variables"].items()
     }

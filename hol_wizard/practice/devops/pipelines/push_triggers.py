@@ -98,7 +98,7 @@ class Triggers:
         if not _can_start(definition):
             return
         files = await self._sources.files(place.project, after)
-        if files.read(yaml_file(definition)) is None:
+        if await asyncio.to_thread(files.read, yaml_file(definition)) is None:
             return
         trigger_info = {"ci.sourceBranch": ref, "ci.sourceSha": after, "ci.triggerRepository": self._repository(place)}
         wanted = Wanted(

@@ -7,6 +7,7 @@ that a trigger starts exists in any case, and fails with the same messages.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,13 +15,14 @@ from typing import Any, Final
 
 from hol_wizard.practice.devops import errors
 from hol_wizard.practice.devops.members import member_id
+from hol_wizard.practice.devops.pipelines import consent
 from hol_wizard.practice.devops.pipelines.builds import Builds, Queued
 from hol_wizard.practice.devops.pipelines.definition_body import full_branch
 from hol_wizard.practice.devops.pipelines.definitions import YAML, body_of, newest, variables, yaml_file
 from hol_wizard.practice.devops.pipelines.general_settings import GeneralSettings
 from hol_wizard.practice.devops.pipelines.run_states import RunStates
 from hol_wizard.practice.devops.pipelines.scope import BUILD, Place, invalid, unserved
-from hol_wizard.practice.devops.pipelines.sources import Sources
+from hol_wizard.practice.devops.pipelines.sources import CommittedFiles, Sources
 from hol_wizard.practice.devops.pipelines.upstream import NotRunnableError, Upstream
 from hol_wizard.practice.devops.repositories import Repositories, remote_url
 from hol_wizard.practice.kernel.service import JsonObject, Refused, member
@@ -98,27 +100,24 @@ class Queueing:
         """
         self._check_enabled(definition)
         self._check_settable(place, definition, wanted)
-        source = await self._source(place, definition, wanted)
-        plan = await self.compile(place, definition, wanted, source)
-        number = self._builds.next_number(place.organization.name)
-        request = self._request(place, definition, wanted, source, plan, number)
-        return self._begin(place, definition, wanted, await self._resolved(place, wanted, request))
+        return self._begin(place, definition, wanted, await self.request(place, definition, wanted))
 
     async def queue_triggered(self, place: Place, definition: Document, wanted: Wanted) -> Document:
         """Queue a run that a trigger starts, and return its build; what is wrong with it becomes its issues."""
         source = await self._source(place, definition, wanted)
         plan = Plan(f"/{yaml_file(definition)}", ())
-        number = self._builds.next_number(place.organization.name)
-        request = self._request(place, definition, wanted, source, plan, number)
         try:
-            request = replace(request, plan=await self.compile(place, definition, wanted, source))
-            request = await self._resolved(place, wanted, request)
+            plan, files = await self._compiled(place, definition, wanted, source)
+            request = await self._pinned(place, definition, wanted, source, plan, files)
+            request = self._resolved(place, wanted, request)
         except NotRunnableError as error:
-            request = replace(request, problems=error.messages)
+            request = replace(self._request(place, definition, wanted, source, plan), problems=error.messages)
         return self._begin(place, definition, wanted, request)
 
-    async def compile(self, place: Place, definition: Document, wanted: Wanted, source: Source) -> Plan:
-        """Return the plan of a pipeline at a commit.
+    async def _compiled(
+        self, place: Place, definition: Document, wanted: Wanted, source: Source
+    ) -> tuple[Plan, CommittedFiles]:
+        """Return the plan of a pipeline at a commit, with the files that it was made from.
 
         Raises:
             NotRunnableError: Its YAML is missing or invalid.
@@ -127,7 +126,7 @@ class Queueing:
             raise NotRunnableError(["The practice agent runs YAML pipelines only, not those of the classic editor."])
         path = yaml_file(definition)
         files = await self._sources.files(place.project, source.commit)
-        text = files.read(path) if wanted.yaml is None else wanted.yaml
+        text = await asyncio.to_thread(files.read, path) if wanted.yaml is None else wanted.yaml
         if text is None:
             # The text is public (azure-devops-cli-extension issue 1032).
             where = f"in repository {source.url} branch {source.branch} version {source.commit}."
@@ -135,9 +134,10 @@ class Queueing:
             raise NotRunnableError([message])
         context = Context(self._template_variables(place, definition, wanted, source), wanted.template_parameters)
         try:
-            return compile_pipeline(Overridden(files, path, text), path, context=context)
+            plan = await asyncio.to_thread(compile_pipeline, Overridden(files, path, text), path, context)
         except PipelineError as error:
             raise NotRunnableError([str(each) for each in error.problems]) from error
+        return plan, files
 
     async def planned(self, place: Place, definition: Document, wanted: Wanted) -> Plan:
         """Return the plan of a run that may be queued later.
@@ -145,7 +145,29 @@ class Queueing:
         Raises:
             NotRunnableError: There is no such commit, or its YAML is invalid.
         """
-        return await self.compile(place, definition, wanted, await self._source(place, definition, wanted))
+        source = await self._source(place, definition, wanted)
+        return (await self._compiled(place, definition, wanted, source))[0]
+
+    async def request(self, place: Place, definition: Document, wanted: Wanted) -> RunRequest:
+        """Return a run that has no number yet, with everything that it uses.
+
+        Raises:
+            NotRunnableError: The YAML is invalid, or names something that does not exist.
+        """
+        return self._resolved(place, wanted, await self.pinned(place, definition, wanted))
+
+    async def pinned(self, place: Place, definition: Document, wanted: Wanted) -> RunRequest:
+        """Return a run that has no number yet, with everything that it would run.
+
+        Whether the connections, groups and runs that it uses exist is not checked: they may be created later.
+
+        Raises:
+            NotRunnableError: The YAML is invalid, or names a repository that does not exist.
+        """
+        source = await self._source(place, definition, wanted)
+        return await self._pinned(
+            place, definition, wanted, source, *await self._compiled(place, definition, wanted, source)
+        )
 
     async def preview(self, place: Place, definition: Document, wanted: Wanted) -> str:
         """Return the expanded YAML of a run that is not queued.
@@ -153,23 +175,38 @@ class Queueing:
         Raises:
             NotRunnableError: The YAML is invalid, or names something that does not exist.
         """
-        source = await self._source(place, definition, wanted)
-        plan = await self.compile(place, definition, wanted, source)
-        self._upstream.resolve(place, plan, wanted.upstream_versions)
-        self._check_resources(self._request(place, definition, wanted, source, plan, 0))
-        return plan.final_yaml
+        return (await self.request(place, definition, wanted)).plan.final_yaml
 
     # The parts of a run
 
-    async def _resolved(self, place: Place, wanted: Wanted, request: RunRequest) -> RunRequest:
-        """Return a run with the runs and repositories that its plan names.
+    async def _pinned(
+        self,
+        place: Place,
+        definition: Document,
+        wanted: Wanted,
+        source: Source,
+        plan: Plan,
+        files: CommittedFiles,
+    ) -> RunRequest:
+        """Return a run with the commits of the repositories that its plan names, and the digests of what it runs.
+
+        Raises:
+            NotRunnableError: A repository does not exist.
+        """
+        repositories, trees = await self._other_repositories(plan, files)
+        trees["self"] = await self._sources.tree(files.folder, source.commit)
+        request = self._request(place, definition, wanted, source, plan)
+        request = replace(request, repositories=repositories)
+        return replace(request, programs=consent.programs(request, trees, variables(definition)))
+
+    def _resolved(self, place: Place, wanted: Wanted, request: RunRequest) -> RunRequest:
+        """Return a run with the runs that its plan names.
 
         Raises:
             NotRunnableError: Something does not exist.
         """
         pipelines = self._upstream.resolve(place, request.plan, wanted.upstream_versions)
-        repositories = await self._other_repositories(place, request.plan)
-        resolved = replace(request, pipelines=pipelines, repositories=repositories)
+        resolved = replace(request, pipelines=pipelines)
         self._check_resources(resolved)
         return resolved
 
@@ -186,20 +223,21 @@ class Queueing:
         title, author = (found[0].title, found[0].author) if found else ("", "")
         return Source(self._repositories.identity(place.project), name, url, branch, commit, title, author)
 
-    async def _other_repositories(self, place: Place, plan: Plan) -> dict[str, Source]:
+    async def _other_repositories(self, plan: Plan, files: CommittedFiles) -> tuple[dict[str, Source], dict[str, str]]:
+        """Return the other repositories by alias, at the commits of which the plan was made, and their trees."""
         found: dict[str, Source] = {}
+        trees: dict[str, str] = {}
         for each in plan.repositories:
-            project = self._sources.find(place.project, each.name)
-            if project is None:
-                raise NotRunnableError([f"{each.place}: The repository {each.name} could not be found."])
-            branch = full_branch(each.ref) or await self._repositories.default_branch(project)
-            commit = await self._sources.head(project, branch)
-            if not commit:
-                raise NotRunnableError([f"{each.place}: The repository {each.name} has no branch {branch}."])
-            name = project["name"]
-            url = remote_url(self._world.addresses["devops"], project)
-            found[each.alias] = Source(self._repositories.identity(project), name, url, branch, commit)
-        return found
+            try:
+                pin = await asyncio.to_thread(files.pin, each.name, each.ref)
+            except LookupError as error:
+                message = str(error)
+                raise NotRunnableError([f"{each.place}: {message[:1].upper()}{message[1:]}."]) from error
+            url = remote_url(self._world.addresses["devops"], pin.project)
+            identity = self._repositories.identity(pin.project)
+            found[each.alias] = Source(identity, pin.project["name"], url, pin.branch, pin.commit)
+            trees[each.alias] = await self._sources.tree(pin.folder, pin.commit)
+        return found, trees
 
     def _template_variables(self, place: Place, definition: Document, wanted: Wanted, source: Source) -> dict[str, str]:
         """Return the predefined variables that templates can use (azure/devops/pipelines/build/variables, column
@@ -224,18 +262,10 @@ class Queueing:
             **wanted.variables,
         }
 
-    def _request(
-        self,
-        place: Place,
-        definition: Document,
-        wanted: Wanted,
-        source: Source,
-        plan: Plan,
-        number: int,
-    ) -> RunRequest:
+    def _request(self, place: Place, definition: Document, wanted: Wanted, source: Source, plan: Plan) -> RunRequest:
         organization = place.organization
         return RunRequest(
-            run=number,
+            run=0,
             project=Named(place.id, place.project["name"]),
             pipeline=Named(str(definition["id"]), body_of(definition)["name"]),
             revision=newest(definition)["revision"],
@@ -254,6 +284,7 @@ class Queueing:
         )
 
     def _begin(self, place: Place, definition: Document, wanted: Wanted, request: RunRequest) -> Document:
+        request = replace(request, run=self._builds.next_number(place.organization.name))
         queued = Queued(
             definition=definition["id"],
             revision=request.revision,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +20,7 @@ from hol_wizard.practice.devops.pipelines.general_settings import GeneralSetting
 from hol_wizard.practice.devops.pipelines.parallelism import NONE, hosted_jobs
 from hol_wizard.practice.devops.pipelines.queues import Queues
 from hol_wizard.practice.devops.pipelines.scope import Place
-from hol_wizard.practice.devops.pipelines.sources import Sources, tree_of
+from hol_wizard.practice.devops.pipelines.sources import Sources
 from hol_wizard.practice.devops.pipelines.step_programs import StepPrograms
 from hol_wizard.practice.devops.pipelines.test_runs import Attachments, Coverages, TestRuns
 from hol_wizard.practice.devops.projects import Projects
@@ -87,15 +86,11 @@ class RunHost:
 
     # Before a run and between its jobs
 
-    def refusal(self, key: RunKey, commits: Sequence[tuple[str, str]]) -> str:
+    def refusal(self, key: RunKey, programs: Mapping[str, str]) -> str:
         """Return why no job of the run may start, or an empty text."""
         if hosted_jobs(self._world, ORGANIZATIONS[self._project(key)["organization"]]) == 0:
             return NONE
-        for repository, commit in commits:
-            _, folder = self._repository(key, repository)
-            if refusal := self._consents.refusal(commit, partial(tree_of, folder)):
-                return refusal
-        return ""
+        return self._consents.refusal(programs)
 
     def find(self, key: RunKey, kind: ProtectedKind, name: str) -> Found | None:
         """Return a protected resource of the run's project; None if there is none."""
@@ -149,11 +144,11 @@ class RunHost:
     # While a job runs
 
     async def definition_variables(self, key: RunKey) -> Mapping[str, Value]:
-        """Return the variables of the pipeline's settings page."""
+        """Return the variables of the pipeline's settings page, as they were when the run was queued."""
         project = self._project(key)
         place = Place.of(project)
-        definition = self._definitions.numbered(place, key.pipeline)
-        found = variables(definition) if definition is not None else {}
+        definition, run = self._definitions.numbered(place, key.pipeline), self._world.part(Runs).run(key)
+        found = variables(definition, run["request"]["revision"]) if definition is not None and run is not None else {}
         return {name: Value(each.value, each.secret) for name, each in found.items()}
 
     def _group(self, key: RunKey, name: str) -> Document:

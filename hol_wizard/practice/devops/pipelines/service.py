@@ -11,6 +11,7 @@ from hol_wizard.practice.devops.pipelines.build_validation import BuildValidatio
 from hol_wizard.practice.devops.pipelines.build_view import BuildView
 from hol_wizard.practice.devops.pipelines.checks import ApprovalRequests, CheckRequests
 from hol_wizard.practice.devops.pipelines.commit_statuses import CommitStatusRequests
+from hol_wizard.practice.devops.pipelines.consent import Consents
 from hol_wizard.practice.devops.pipelines.definition_requests import DefinitionRequests
 from hol_wizard.practice.devops.pipelines.definitions import Definitions
 from hol_wizard.practice.devops.pipelines.environments import EnvironmentRequests
@@ -24,6 +25,7 @@ from hol_wizard.practice.devops.pipelines.queue_requests import QueueBuildReques
 from hol_wizard.practice.devops.pipelines.queueing import Queueing
 from hol_wizard.practice.devops.pipelines.queues import QueueRequests
 from hol_wizard.practice.devops.pipelines.run_host import RunHost
+from hol_wizard.practice.devops.pipelines.run_plans import RunPlans
 from hol_wizard.practice.devops.pipelines.run_states import RunStates
 from hol_wizard.practice.devops.pipelines.scope import Scope
 from hol_wizard.practice.devops.pipelines.sources import Sources
@@ -47,6 +49,7 @@ class Pipelines:
         sources = Sources(scope.projects, repositories)
         queueing = Queueing(world, repositories, sources, states)
         view = BuildView(world, scope, repositories, states)
+        world.part(Consents).plan = RunPlans(world, queueing)
         runs = world.part(Runs)
         runs.host = RunHost(world, sources)
         permissions = world.part(PipelinePermissions)

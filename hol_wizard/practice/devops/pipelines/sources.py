@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,19 +47,19 @@ class Sources:
         found = (await refs(path)).get(branch)
         if found is not None:
             return found.commit
-        return bare_git.read(path, "rev-parse", "--verify", "--quiet", f"{branch}^{{commit}}").text.strip()
+        return await _said(path, "rev-parse", "--verify", "--quiet", f"{branch}^{{commit}}")
 
     async def has(self, project: Document, commit: str) -> bool:
         """Return whether a repository has a commit with this whole ID."""
         path = await self._repositories.path(project)
         is_whole = len(commit) == len(NO_COMMIT) and commit.isalnum()
-        return is_whole and bare_git.read(path, "cat-file", "-t", commit).text.strip() == "commit"
+        return is_whole and await _said(path, "cat-file", "-t", commit) == "commit"
 
     async def commits(self, project: Document, new: str, old: str = "", most: int = _MOST_CHANGES) -> list[Commit]:
         """Return commits, newest first: those of `new` that `old` does not have, or only `new` itself."""
         path = await self._repositories.path(project)
         which = [f"{old}..{new}"] if old and old != NO_COMMIT else ["--max-count=1", new]
-        told = bare_git.read(path, "log", f"--format={_FACTS}", f"--max-count={most}", *which)
+        told = await bare_git.run(path, "log", f"--format={_FACTS}", f"--max-count={most}", *which)
         found = []
         for each in told.text.split("\0\x01"):
             if "\0" in each:
@@ -72,23 +73,31 @@ class Sources:
         words = ["diff-tree", "-r", "--name-only", "--no-renames", "-z", old, new]
         if not old or old == NO_COMMIT:
             words = ["ls-tree", "-r", "--name-only", "-z", new]
-        return [each for each in bare_git.read(path, *words).text.split("\0") if each]
+        return [each for each in (await bare_git.run(path, *words)).text.split("\0") if each]
 
     async def fork_point(self, project: Document, one: str, other: str) -> str:
         """Return the newest commit that two commits have in common; empty if there is none."""
         path = await self._repositories.path(project)
-        return bare_git.read(path, "merge-base", one, other).text.strip()
+        return await _said(path, "merge-base", one, other)
 
     async def files(self, project: Document, commit: str) -> CommittedFiles:
-        """Return the files of a commit."""
-        return CommittedFiles(self, project, await self._repositories.path(project), commit)
+        """Return the files of a commit, for one run."""
+        folder = await self._repositories.path(project)
+        others = [
+            (each, there)
+            for each in self._projects.all_of(ORGANIZATIONS[project["organization"]])
+            if (there := self.folder(each)) is not None
+        ]
+        return CommittedFiles(project, folder, commit, others)
+
+    async def tree(self, folder: Path, commit: str) -> str:
+        """Return the ID of a commit's tree, which stands for the names, modes and bytes of all its files."""
+        return await _said(folder, "rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}")
 
     def find(self, project: Document, name: str) -> Document | None:
         """Return the project whose repository a YAML file names: `Repository` or `Project/Repository`, or None."""
-        first, _, second = name.rpartition("/")
-        wanted = {second.lower()} if not first or first.lower() == second.lower() else set()
         for each in self._projects.all_of(ORGANIZATIONS[project["organization"]]):
-            if each["name"].lower() in wanted:
+            if _is_named(each, name):
                 return each
         return None
 
@@ -97,14 +106,31 @@ class Sources:
         return self._repositories.existing(project)
 
 
-class CommittedFiles:
-    """The files of a commit, and those of other repositories of the organization, for the compilation of YAML."""
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Another repository at the one commit that a run uses of it."""
 
-    def __init__(self, sources: Sources, project: Document, path: Path, commit: str) -> None:
-        self._sources = sources
-        self._project = project
-        self._path = path
-        self._commit = commit
+    project: Document
+    folder: Path
+    branch: str
+    commit: str
+
+
+class CommittedFiles:
+    """The files of a commit, and those of other repositories of the organization, for one run.
+
+    A ref of another repository is resolved once: the templates, the checkout and the consent of a run are about the
+    same commit, whatever is pushed in the meantime. It runs git and waits for it, so use it in a thread.
+    """
+
+    def __init__(
+        self, project: Document, folder: Path, commit: str, others: Sequence[tuple[Document, Path]] = ()
+    ) -> None:
+        self.project = project
+        self.folder = folder
+        self.commit = commit
+        self._others = others
+        self._pins: dict[tuple[str, str], Pin] = {}
 
     def read(self, path: str, repository: str = "", ref: str = "") -> str | None:
         """Return a file's text, or None if there is none.
@@ -118,25 +144,45 @@ class CommittedFiles:
             LookupError: There is no such repository or ref.
         """
         if not repository:
-            return file_at(self._path, self._commit, path)
-        project = self._sources.find(self._project, repository)
-        folder = self._sources.folder(project) if project is not None else None
-        if folder is None:
-            raise LookupError(f"there is no repository {repository}")
-        name = full_branch(ref) or bare_refs.head(folder)
-        known = bare_refs.read(folder) or {}
-        commit = known.get(name) or known.get(f"{TAGS}{ref}") or ""
-        if not commit:
-            raise LookupError(f"the repository {repository} has no {ref or 'branches'}")
-        return file_at(folder, commit, path)
+            return _file_at(self.folder, self.commit, path)
+        pin = self.pin(repository, ref)
+        return _file_at(pin.folder, pin.commit, path)
+
+    def pin(self, repository: str, ref: str = "") -> Pin:
+        """Return the commit of another repository, always the same one.
+
+        Raises:
+            LookupError: There is no such repository or ref.
+        """
+        key = repository.lower(), ref
+        if key not in self._pins:
+            self._pins[key] = self._pinned(repository, ref)
+        return self._pins[key]
+
+    def _pinned(self, repository: str, ref: str) -> Pin:
+        for project, folder in self._others:
+            if _is_named(project, repository):
+                for name in (full_branch(ref) or bare_refs.head(folder), f"{TAGS}{ref}"):
+                    found = bare_git.read(folder, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+                    if found.code == 0:
+                        return Pin(project, folder, name, found.text.strip())
+                raise LookupError(f"the repository {repository} has no {ref or 'branches'}")
+        raise LookupError(f"there is no repository {repository}")
 
 
-def file_at(folder: Path, commit: str, path: str) -> str | None:
+def _is_named(project: Document, name: str) -> bool:
+    """Return whether a YAML file names a project's repository: `Repository` or `Project/Repository`."""
+    first, _, second = name.rpartition("/")
+    own = project["name"].lower()
+    return second.lower() == own and first.lower() in {"", own}
+
+
+def _file_at(folder: Path, commit: str, path: str) -> str | None:
     """Return the text of a file in a commit; None if it does not exist."""
     done = bare_git.read(folder, "cat-file", "blob", f"{commit}:{path.lstrip('/')}")
     return done.out.decode("utf-8-sig", "replace") if done.code == 0 else None
 
 
-def tree_of(folder: Path, commit: str) -> str:
-    """Return the ID of a commit's tree; empty if there is no such commit."""
-    return bare_git.read(folder, "rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}").text.strip()
+async def _said(folder: Path, *words: str) -> str:
+    """Return what a git command writes, without the line's end."""
+    return (await bare_git.run(folder, *words)).text.strip()

@@ -153,8 +153,7 @@ class Progress:
         # If a stage runs although the run was canceled, so do its jobs: conditions page, "canceled builds".
         stage.update(state=Phase.RUNNING, in_canceled_run=run["canceled"])
         tools.timeline.start(run, stage["record"])
-        sources = (self._request.source, *self._request.repositories.values())
-        refusal = tools.host.refusal(self._request.key, [(each.id, each.commit) for each in sources])
+        refusal = tools.host.refusal(self._request.key, self._request.programs)
         kept = {each["name"].lower() for each in stage["jobs"]}
         for each in (each for each in plan.jobs if each.name.lower() not in kept):
             job = new_job(each.name, str(uuid.uuid4()))

@@ -104,6 +104,8 @@ class RunRequest:
     skipped_stages: tuple[str, ...] = ()
     """Names of stages that are left out (`stagesToSkip`)."""
     pull_request: PullRequest | None = None
+    programs: dict[str, str] = field(default_factory=dict)
+    """Digests of what it runs and with which values, by what they are about; a person agrees to exactly these."""
     problems: tuple[str, ...] = ()
     """Why it cannot run: errors of the YAML at the run's own commit. The run ends at once with these issues."""
 
