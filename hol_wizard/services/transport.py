@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from hol_wizard import __version__
 from hol_wizard.errors import UnreachableError
-from hol_wizard.services import error_rules
+from hol_wizard.services import error_rules, traffic
 from hol_wizard.services.endpoints import Endpoints
 from hol_wizard.services.waits import retry_after
 from hol_wizard.variables import proxy_trouble
@@ -131,6 +131,11 @@ def make_session(endpoints: Endpoints) -> requests.Session:
 
         def __init__(self) -> None:
             super().__init__(pool_connections=POOL, pool_maxsize=POOL, max_retries=0)
+
+        def send(self, *args: Any, **named: Any) -> requests.Response:
+            # Here and not in the session: redirects and repetitions are requests, too.
+            traffic.note()
+            return super().send(*args, **named)
 
         def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
             host, tls = super().build_connection_pool_key_attributes(request, verify, cert)

@@ -21,10 +21,10 @@ from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.commands import Place, bindings_of
 from hol_wizard.tui.guard import GuardedScreen
 from hol_wizard.tui.overview_screen import OverviewScreen
-from hol_wizard.tui.running_app import RunningApp
 from hol_wizard.tui.runs import Reason
 from hol_wizard.tui.themes import THEMES
 from hol_wizard.tui.ui_state import UiState
+from hol_wizard.tui.watching_app import WatchingApp
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -44,7 +44,7 @@ def _palette() -> type[Provider]:
     return CommandsProvider
 
 
-class HolWizardApp(RunningApp):
+class HolWizardApp(WatchingApp):
     """The full-screen app."""
 
     TITLE = "hol-wizard"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, cast
 
 from textual.content import Content
@@ -13,6 +13,7 @@ from hol_wizard.tui.commands import Place
 from hol_wizard.tui.guard import GuardedScreen
 
 if TYPE_CHECKING:
+    from hol_wizard.lab.model import Target
     from hol_wizard.tui.app import HolWizardApp
     from hol_wizard.tui.board import Board
 
@@ -71,6 +72,13 @@ class BoardScreen(GuardedScreen[None]):
 
     def board_changed(self, keys: Set[str]) -> None:
         """Show changes; the keys are those of the changed steps."""
+
+    def watched(self) -> tuple[Target | None, Sequence[Target]]:
+        """Return the step that the person sees, and others that may be looked at by themselves."""
+        return None, ()
+
+    def show_age(self) -> None:
+        """Show how old the results are."""
 
     def tick(self) -> None:
         """Show the elapsed time; called once per second while something is in progress."""

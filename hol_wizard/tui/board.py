@@ -20,6 +20,9 @@ from hol_wizard.engine.events import (
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.lab.model import Lab, Section, Target, targets_of
 
+FLASH_SECONDS = 3.0
+"""How long a step stands out whose status changed without anybody asking."""
+
 
 class Activity(StrEnum):
     """What is being done with a step at the moment."""
@@ -135,6 +138,8 @@ class Board:
     """What the last request of the person did not achieve, by step: the pane that says why."""
     queued: set[str] = field(default_factory=set)
     """Steps that the run that makes changes has not started yet."""
+    _flashing: dict[str, float] = field(default_factory=dict)
+    """Until when steps stand out, on the monotonic clock."""
 
     @classmethod
     def of(cls, lab: Lab, remembered: Mapping[str, str], confirmable: Mapping[str, Result] | None = None) -> Board:
@@ -276,20 +281,34 @@ class Board:
             return key
         return f"{target.step.title} ({target.environment})" if target.environment else target.step.title
 
-    def due(self, now: float) -> tuple[list[str], float | None]:
-        """Return the WAITING targets that should be checked again now, and the seconds until the next ones."""
-        ready: list[str] = []
-        soonest: float | None = None
-        for key, standing in self.standings.items():
-            result = standing.result
-            if result is None or result.status is not Status.WAITING or standing.activity is not Activity.NONE:
-                continue
-            left = (standing.checked_at or now) + (result.look_again_after or 10.0) - now
-            if left <= 0:
-                ready.append(key)
-            else:
-                soonest = left if soonest is None else min(soonest, left)
-        return ready, soonest
+    def waiting(self) -> list[str]:
+        """Return the steps whose state is still changing."""
+        return [
+            key
+            for key, standing in self.standings.items()
+            if standing.activity is Activity.NONE and standing.result and standing.result.status is Status.WAITING
+        ]
+
+    def flash(self, keys: Iterable[str]) -> None:
+        """Make these steps stand out for a moment."""
+        self._flashing |= dict.fromkeys(keys, time.monotonic() + FLASH_SECONDS)
+
+    def is_flashing(self, key: str) -> bool:
+        """Whether the step stands out at the moment."""
+        return self._flashing.get(key, 0.0) > time.monotonic()
+
+    def word(self, look: Look, keys: Iterable[str]) -> tuple[str, str]:
+        """Return the word for a status and its style, which stand out if one of the steps has just changed."""
+        if any(self.is_flashing(key) for key in keys):
+            return f"★ {look.word}"[:9], f"{look.style} reverse"
+        return look.word, look.style
+
+    def outdate(self, statuses: Mapping[str, Status | None]) -> None:
+        """Take over what another window found out about these steps, until they are checked here."""
+        for key, status in statuses.items():
+            standing = self.standings[key]
+            standing.result, standing.remembered, standing.checked_at = None, status, None
+            self.troubles.pop(key, None)
 
     def begin(self, keys: Iterable[str]) -> None:
         """Record that the person requested these."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from typing import ClassVar
 
 from textual import getters
@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widgets import Static
 
-from hol_wizard.lab.model import Role, Section
+from hol_wizard.lab.model import Role, Section, Target
 from hol_wizard.lab.prose import lead
 from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.commands import Place, bindings_of
@@ -82,7 +82,9 @@ class OverviewScreen(BoardScreen):
     def _row(self, section_id: str, width: int) -> Content:
         section = self._section(section_id)
         look = self.board.section_look(section)
-        count = self.board.count(self.board.section_targets(section))
+        targets = self.board.section_targets(section)
+        word, style = self.board.word(look, [target.key for target in targets])
+        count = self.board.count(targets)
         following = self.board.next_target()
         is_next = following is not None and following.step.section == section_id
         is_here = self.wizard_app.memory.here == section_id
@@ -90,7 +92,8 @@ class OverviewScreen(BoardScreen):
         left = Content.assemble(
             (pointer, "$accent bold"),
             (f"{section.number:>2} ", "$foreground 60%"),
-            (f"{look.symbol} {look.word:<9}", look.style),
+            (f"{look.symbol} ", look.style),
+            (f"{word:<9}", style),
             section.title,
         )
         tags = [" you are here"] * is_here + [" next"] * is_next
@@ -200,6 +203,10 @@ class OverviewScreen(BoardScreen):
         self._detail()
         self._line()
         self.refresh_bindings()
+
+    def watched(self) -> tuple[Target | None, Sequence[Target]]:
+        """Return the next step, which the overview names."""
+        return self.board.next_target(), ()
 
     def tick(self) -> None:
         """Show the elapsed time."""

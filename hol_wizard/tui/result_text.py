@@ -68,8 +68,25 @@ def _expectation(expectation: Expectation) -> Content:
     )
 
 
-def result_content(board: Board, target: Target) -> Content:
-    """Return the step's status: summary, what was expected and found, what to do next."""
+def age(seconds: float) -> str:
+    """Return how old a result is, in words that do not change every second."""
+    if seconds < 5:
+        return "just now"
+    if seconds < 60:
+        return f"{int(seconds) // 5 * 5} s ago"
+    if seconds < 3600:
+        return f"{int(seconds) // 60} min ago"
+    return f"at {time.strftime('%H:%M', time.localtime(time.time() - seconds))}"
+
+
+def result_content(board: Board, target: Target, *, watching: bool = True) -> Content:
+    """Return the step's status: summary, what was expected and found, what to do next, how old it is.
+
+    Args:
+        board: The state of all steps.
+        target: The step.
+        watching: Whether it is looked at again by itself.
+    """
     standing, look = board.standings[target.key], board.look(target.key)
     parts: list[Content] = [
         Content.assemble((f"{look.symbol} {look.word}", look.style), f"  {board.title(target.key)}")
@@ -107,8 +124,8 @@ def result_content(board: Board, target: Target) -> Content:
             Content.assemble(("\nThe service's own message (e copies it)\n", "$foreground 60%"), result.detail)
         )
     if standing.seen_at:
-        seen = time.strftime("%H:%M:%S", time.localtime(standing.seen_at))
-        parts.append(Content.styled(f"\nchecked at {seen}", "$foreground 50%"))
+        asleep = "" if watching else " · not looked at since nobody pressed a key; any key continues"
+        parts.append(Content.styled(f"\nchecked {age(time.time() - standing.seen_at)}{asleep}", "$foreground 50%"))
     return Content("\n").join(parts)
 
 

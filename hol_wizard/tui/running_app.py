@@ -59,7 +59,6 @@ class RunningApp(GuardedApp):
         self._doubts_told: tuple[str, ...] = ()
         self._draw_timer: Timer | None = None
         self._second: Timer | None = None
-        self._look_again: Timer | None = None
         self._changed: set[str] = set()
         self._said: set[str] = set()
         self._device: DeviceDialog | None = None
@@ -212,7 +211,6 @@ class RunningApp(GuardedApp):
         self._draw(run.keys)
         if trouble:
             self.show_trouble(trouble)
-        self._plan_next_look()
         if self.leaving:
             return
         if run in self._conversing:
@@ -344,17 +342,6 @@ class RunningApp(GuardedApp):
         self.board.regressed = tuple(
             key for key in self.wizard.regressions(self._results()) if key in self.board.targets
         )
-
-    def _plan_next_look(self) -> None:
-        """Automatically check the WAITING steps again."""
-        if self._look_again is not None:
-            self._look_again.stop()
-            self._look_again = None
-        ready, soonest = self.board.due(time.monotonic())
-        if ready:
-            self.start_check([self.board.targets[key] for key in ready], "Checking again", Reason.REFRESH)
-        elif soonest is not None:
-            self._look_again = self.set_timer(soonest + 0.05, self._plan_next_look)
 
     def _on_screens(self, act: Callable[[BoardScreen], None]) -> None:
         for screen in self.screen_stack:

@@ -21,7 +21,6 @@ from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.commands import Place, bindings_of
 from hol_wizard.tui.guide_text import code_blocks, guide_text, hints_content, is_command
 from hol_wizard.tui.result_text import addresses, clock, next_line, result_content, section_content
-from hol_wizard.tui.runs import Reason
 from hol_wizard.tui.saved_files import SavedFiles
 from hol_wizard.tui.threads import aside
 from hol_wizard.tui.widgets.coverage_bar import report_content
@@ -152,13 +151,13 @@ class SectionScreen(BoardScreen):
             return Content.styled("  About this section", "$foreground 75%")
         target = self._targets[key]
         look, standing = self.board.look(key), self.board.standings[key]
-        word = look.word
+        word, style = self.board.word(look, [key])
         if standing.progress is not None:
             word = clock(self.board.elapsed(key))
         left = Content.assemble((f"{look.symbol} ", look.style), target.step.title)
         widest = max((len(str(each.environment or "")) for each in self._targets.values()), default=0)
         environment = f" {target.environment or '':<{widest}}" if widest else ""
-        right = Content.assemble((environment, "$secondary"), (f" {word:<9}", look.style))
+        right = Content.assemble((environment, "$secondary"), " ", (f"{word:<9}", style))
         room = max(4, width - right.cell_length)
         left = left.truncate(room, ellipsis=True)
         return left + Content(" " * max(0, room - left.cell_length)) + right
@@ -226,7 +225,7 @@ class SectionScreen(BoardScreen):
         if target is None:
             self.put(self.result, section_content(self.board, self.section))
             return
-        content = result_content(self.board, target)
+        content = result_content(self.board, target, watching=self.wizard_app.is_watching)
         if report := self.wizard_app.report_of(target):
             width = self.query_one("#result-pane").scrollable_content_region.width
             content = Content("\n").join([content, Content(""), report_content(report, width)])
@@ -319,7 +318,19 @@ class SectionScreen(BoardScreen):
         """Open a link of the guide in the browser."""
         self.wizard_app.flow(flows.open_address(self.wizard_app, event.href), flows.BROWSER)
 
-    # Files
+    # Watching
+
+    def watched(self) -> tuple[Target | None, Sequence[Target]]:
+        """Return the step under the cursor, and the section's others: first those that are not done."""
+        targets = list(self._targets.values())
+        missing = self.board.missing(targets)
+        in_view = self.target or next(iter(missing), None)
+        return in_view, [*missing, *(target for target in targets if target not in missing)]
+
+    def show_age(self) -> None:
+        """Show how old the result is."""
+        if self.target is not None:
+            self._result()
 
     def _may_look(self, targets: Sequence[Target]) -> None:
         """Look at the files of these steps, if the section is on the screen and nothing is running."""
@@ -329,7 +340,7 @@ class SectionScreen(BoardScreen):
 
     @work(exit_on_error=False)
     async def _look_at_files(self, targets: Sequence[Target]) -> None:
-        """Check the steps again whose files were saved."""
+        """Ask for another look at the steps whose files were saved."""
         app = self.wizard_app
         self._looking = True
         try:
@@ -338,9 +349,8 @@ class SectionScreen(BoardScreen):
         finally:
             self._looking = False
         if self._due and self.is_current and not app.runs and not app.leaving:
-            due = [target for target in targets if target.key in self._due]
+            app.wizard.watching.watch.call_for(self._due)
             self._due.clear()
-            app.start_check(due, "Checking what was saved", Reason.REFRESH)
 
     # Commands
 

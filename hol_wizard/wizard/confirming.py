@@ -37,6 +37,11 @@ class Confirming:
         self._store = store
 
     @property
+    def path(self) -> Path:
+        """The file of the confirmations."""
+        return self._store.path
+
+    @property
     def is_possible(self) -> bool:
         """Whether anything can be confirmed: a confirmation counts for the chosen subscription."""
         return bool(self._connection.profile.choices.subscription)

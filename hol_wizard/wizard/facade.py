@@ -35,6 +35,7 @@ from hol_wizard.wizard.secret_answers import SecretAnswers
 from hol_wizard.wizard.solves import PlannedChange, Solves
 from hol_wizard.wizard.stand_ins import StandIns
 from hol_wizard.wizard.teardown import Teardown
+from hol_wizard.wizard.watching import Watching
 from hol_wizard.wizard.wording import Wording
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ class Wizard:
         self._actions = Actions(parts, self._checks)
         self._teardown = Teardown(parts)
         self._overviews = Overviews(parts, home)
+        self.watching = Watching(parts, self._checks)
 
     # Looking things up
 

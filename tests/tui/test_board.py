@@ -93,12 +93,11 @@ def test_events_of_steps_that_the_lab_has_not_are_passed_over(board: Board) -> N
     assert not board.apply(CheckStarted("nowhere/step"))
 
 
-def test_what_waits_is_due_after_its_time(board: Board) -> None:
+def test_what_waits_is_listed_unless_something_is_being_done_with_it(board: Board) -> None:
     board.apply(CheckFinished(GIT, Result(Status.WAITING, "soon", look_again_after=5.0), 0.1))
-    looked = board.standings[GIT].checked_at
-    assert looked is not None
-    assert board.due(looked + 1) == ([], 4.0)
-    assert board.due(looked + 6) == ([GIT], None)
+    assert board.waiting() == [GIT]
+    board.apply(CheckStarted(GIT))
+    assert board.waiting() == []
 
 
 def test_code_blocks_lose_their_own_indentation() -> None:

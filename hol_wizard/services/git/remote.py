@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 from hol_wizard.errors import ServiceError, UnreachableError, WizardError
-from hol_wizard.services import error_rules
+from hol_wizard.services import error_rules, traffic
 from hol_wizard.services.git.program import GitLateError, Setting, meaning, run
 from hol_wizard.services.git.sign_in import answering
 from hol_wizard.services.secrets import Secret
@@ -22,6 +22,8 @@ OLDEST = (2, 31)
 """The first version of git that reads settings from its environment."""
 BUSY_WAITS: Final = (0.2, 0.4, 0.8, 1.6, 2.0)
 """Seconds before further tries if a rule says so (`Rule.retry`)."""
+GIT_REQUESTS = 2
+"""Requests of a fetch or a push, at least: the references, then the objects (git's http-protocol document)."""
 FAR_SECONDS = 900.0
 """Timeout for git's network operations: the lab's repository has a few hundred kilobytes."""
 _FILE_MODES: Final = frozenset({"100644", "100755"})
@@ -223,6 +225,8 @@ class GitRemote:
         """
         for wait in (*BUSY_WAITS, None):
             try:
+                if far:
+                    traffic.note(GIT_REQUESTS)
                 with self._reaching() if far else nullcontext(()) as reaching:
                     told = (*settings, *reaching)
                     limit = FAR_SECONDS if far else None
