@@ -15,7 +15,7 @@ from getpass import GetPassWarning
 from typing import TextIO
 
 from hol_wizard.errors import UsageError
-from hol_wizard.plain.document import plain_text
+from hol_wizard.lab.prose import plain_text
 from hol_wizard.prompts import numbered, unseen
 from hol_wizard.report import clean
 

@@ -15,11 +15,12 @@ from textual.widgets import Static
 
 from hol_wizard.engine.results import Status
 from hol_wizard.lab.model import Section, Target
+from hol_wizard.lab.prose import code_blocks
 from hol_wizard.test_results.report import RunReport
 from hol_wizard.tui import flows
 from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.commands import Place, bindings_of
-from hol_wizard.tui.guide_text import code_blocks, guide_text, hints_content, is_command
+from hol_wizard.tui.guide_text import guide_text, hints_content, is_command
 from hol_wizard.tui.result_text import addresses, clock, next_line, result_content, section_content
 from hol_wizard.tui.saved_files import SavedFiles
 from hol_wizard.tui.threads import aside

@@ -4,8 +4,9 @@ import pytest
 
 from hol_wizard.engine.events import CheckFinished, CheckStarted, Progressed, Said, WorkFinished, WorkStarted
 from hol_wizard.engine.results import Expectation, Result, Status
+from hol_wizard.lab.prose import code_blocks
 from hol_wizard.tui.board import Board
-from hol_wizard.tui.guide_text import code_blocks, hints_content, is_command
+from hol_wizard.tui.guide_text import hints_content, is_command
 from hol_wizard.tui.result_text import addresses, busy_text, clock, duration, result_plain, with_links
 from tests.tui.fake_wizard import small_lab
 

@@ -20,8 +20,8 @@ from hol_wizard.engine.registry import ACTIONS, Marked
 from hol_wizard.engine.reporter import StopRequest
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import UnreachableError, UsageError
+from hol_wizard.lab.prose import plain_text
 from hol_wizard.plain import runs
-from hol_wizard.plain.document import plain_text
 from hol_wizard.test_results.cobertura import Coverage, FileCoverage
 from hol_wizard.test_results.junit import Case, Outcome, Results
 from hol_wizard.test_results.report import RunReport

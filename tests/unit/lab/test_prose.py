@@ -22,7 +22,7 @@ from hol_wizard.lab.prose import inline, lead
         ("<https://x.example>.", "https://x.example."),
         ("**`a*b*c` and b**", "a*b*c and b"),
         ("`**kwargs` and ``a ` b``", "**kwargs and a ` b"),
-        ("2 * 3 * 4, sp_app_id, a*b*c", "2 * 3 * 4, sp_app_id, a*b*c"),
+        ("2 * 3 * 4, sp_app_id, a\\*b\\*c, 1 &lt; 2", "2 * 3 * 4, sp_app_id, a*b*c, 1 < 2"),
     ],
 )
 def test_a_line_without_its_marks(markdown: str, text: str) -> None:
