@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.practice_ground import SECTIONS, Done, Ground, ground, seeded
+from benchmarks.practice_ground import Done, Ground, ground, seeded
 from hol_wizard.practice.kernel.faults import FORMS, KINDS
 
 COMMANDS = ("solve", "check", "teardown")
@@ -167,7 +167,7 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     number, moments = seeded(options.seed)
-    print(f"seed {number}; sections {', '.join(SECTIONS)}", flush=True)
+    print(f"seed {number}", flush=True)
     figures: Counter[str] = Counter()
     try:
         return min(play(options.runs, moments, figures, verbose=options.verbose), 100)

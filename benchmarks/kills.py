@@ -1,9 +1,9 @@
-"""Kills the wizard, the practice cloud, or both while sections 1 to 11 are solved and torn down: nothing may be lost.
+"""Kills the wizard, the practice cloud, or both while the whole lab is solved and torn down: nothing may be lost.
 
     .venv/bin/python benchmarks/kills.py [--kills 30] [--seed N] [--sort wizard|cloud|both]
 
 Each kill is a SIGKILL at a random moment of a solve or, for one in five, of a teardown. After one to four of them the
-sections are solved to the end and torn down. Everything passes then, as much stands of each kind as after a solve that
+lab is solved to the end and torn down. Everything passes then, as much stands of each kind as after a solve that
 nothing disturbed, a teardown leaves nothing of the wizard's, and what is somebody else's is as it was. A wizard whose
 cloud is killed ends by itself, with an exit code that says so. The exit code is the number of rounds that broke.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.practice_ground import SECTIONS, Ground, ground, seeded
+from benchmarks.practice_ground import WHOLE, Ground, ground, seeded
 
 SORTS = ("wizard", "cloud", "both")
 
@@ -67,7 +67,7 @@ def play(sort: str, kills: int, moments: random.Random, *, verbose: bool) -> tup
                 continue
             figures["rounds"] += 1
             for _ in range(moments.randint(1, 4)):
-                if kill_once(place, sort, ("solve", *SECTIONS, "--yes"), moments, figures):
+                if kill_once(place, sort, WHOLE, moments, figures):
                     break
             done = place.solve()
             if done.code:

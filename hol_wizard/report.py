@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from hol_wizard import __version__
 from hol_wizard.engine.events import Event, PersonNeeded, Progressed, RunFinished, Said, WorkFinished, WorkStarted
-from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status, exit_code
+from hol_wizard.lines import clean, duration, one_line
 from hol_wizard.test_results.report import report_value
 
 if TYPE_CHECKING:
@@ -82,18 +82,6 @@ class Report:
         return sum(row.result.confirmed is not None for row in self.rows)
 
 
-def clean(text: str) -> str:
-    """Return the text without control characters: a service's text may contain any, and a terminal executes them."""
-    return "".join(
-        letter if letter in "\n\t" or (letter.isprintable() or letter == "\u00a0") else "�" for letter in text
-    )
-
-
-def one_line(text: str) -> str:
-    """Return the text as one line, without control characters."""
-    return clean(" ".join(text.split()))
-
-
 def counts_line(results: Iterable[Result]) -> str:
     """Return `3 passed, 1 failed, 1 unknown of 5`; statuses without rows are omitted.
 
@@ -122,11 +110,6 @@ def result_lines(key: str, result: Result) -> list[str]:
     return lines
 
 
-def duration(seconds: float) -> str:
-    """Return a duration in words: `40 s`, `3 min`."""
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-
-
 def plan_lines(changes: Sequence[PlannedChange]) -> Iterator[str]:
     """Yield what would be done, one line per change, below the step that does it."""
     key = ""
@@ -148,30 +131,6 @@ def plan_lines(changes: Sequence[PlannedChange]) -> Iterator[str]:
             yield f"            {clean(line)}".rstrip()
         if (more := len(change.diff) - _DIFF_LINES) > 0:
             yield f"            … and {more} more line{'' if more == 1 else 's'}. To see all: git diff HEAD"
-
-
-def removes(change: Change) -> bool:
-    """Whether the change removes something."""
-    return change.verb in {"delete", "purge"}
-
-
-def receipt(changes: Sequence[PlannedChange], finished: RunFinished, write: Callable[[str], None]) -> None:
-    """Write what is gone and how that was verified, and what is not gone."""
-    by_target: dict[str, list[Change]] = {}
-    for planned in changes:
-        by_target.setdefault(planned.target_key, []).append(planned.change)
-    for key, result in finished.results.items():
-        removed = [change for change in by_target.get(key, ()) if removes(change)]
-        if not removed and result.status in {Status.PASSED, Status.SKIPPED}:
-            continue
-        word = "GONE" if result.passed else str(result.status).upper()
-        for change in removed:
-            write(f"{word:<7}  {key}  {change.kind} {one_line(change.name)}")
-        if result.passed and removed:
-            write(f"         verified: {one_line(result.summary)}")
-        elif not result.passed:
-            for line in result_lines(key, result):
-                write(line)
 
 
 def timing_lines(finished: RunFinished) -> Iterator[str]:

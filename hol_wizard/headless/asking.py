@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from hol_wizard.background import waited
 from hol_wizard.errors import UsageError, WizardError
 from hol_wizard.headless.output import err, watched
+from hol_wizard.lines import one_line
 from hol_wizard.prompts import ask, ask_secret
-from hol_wizard.report import one_line
 from hol_wizard.wizard.questions import Question
 
 if TYPE_CHECKING:

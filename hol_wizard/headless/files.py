@@ -9,8 +9,8 @@ from hol_wizard.background import waited
 from hol_wizard.errors import UsageError
 from hol_wizard.headless.asking import WorkOptions, can_consent
 from hol_wizard.headless.output import NOTHING_DONE, UNSURE, err, out, tell
+from hol_wizard.lines import one_line
 from hol_wizard.prompts import confirm
-from hol_wizard.report import one_line
 
 if TYPE_CHECKING:
     from hol_wizard.lab.names import Names

@@ -18,11 +18,11 @@ from hol_wizard.engine.events import (
 from hol_wizard.engine.results import Result, exit_code
 from hol_wizard.headless.output import out
 from hol_wizard.lab.model import targets_of
+from hol_wizard.lines import one_line
 from hol_wizard.report import (
     INTERRUPTED,
     SCHEMA_VERSION,
     counts_line,
-    one_line,
     result_lines,
     result_value,
 )

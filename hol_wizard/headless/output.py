@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from hol_wizard.errors import UsageError
-from hol_wizard.report import one_line
+from hol_wizard.lines import one_line
 
 NOTHING_DONE = 1
 

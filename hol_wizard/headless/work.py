@@ -22,16 +22,13 @@ from hol_wizard.engine.results import Status, exit_code
 from hol_wizard.headless.asking import WorkOptions, answers_to, can_ask, can_consent
 from hol_wizard.headless.output import NOTHING_DONE, UNSURE, err, out, tell
 from hol_wizard.lab.people import words_for
+from hol_wizard.lines import clean, one_line
 from hol_wizard.prompts import confirm
 from hol_wizard.report import (
     INTERRUPTED,
-    clean,
     counts_line,
     event_line,
-    one_line,
     plan_lines,
-    receipt,
-    removes,
     result_lines,
     timing_lines,
 )
@@ -131,11 +128,9 @@ def _outcome(wizard: Wizard, request: Outcome, options: WorkOptions, code: int) 
     """Write the result of the work and what is running now, and return the exit code."""
     finished = request.finished
     if request.kind is Kind.UNDO:
-        out("Receipt")
-        receipt(request.changes, finished, out)
-        doomed = [planned for planned in request.changes if removes(planned.change)]
-        gone = sum(_passed(finished, planned.target_key) for planned in doomed)
-        out(f"{gone} gone, {len(doomed) - gone} left ({finished.seconds:.1f} s)")
+        for line in request.receipt.lines() if request.receipt is not None else ():
+            out(line)
+        err(request.receipt_kept)
         if not request.complete:
             err("Resources that the ledger does not name may be left: see above.")
         return code or (0 if request.complete else UNSURE)
@@ -189,10 +184,6 @@ def _tell_cost(wizard: Wizard, request: Outcome) -> None:
     if request.cost is not None and request.cost.running:
         for line in lines(replace(request.cost, standing=()), wizard.command):
             out(line)
-
-
-def _passed(finished: RunFinished, key: str) -> bool:
-    return key in finished.results and finished.results[key].passed
 
 
 def _ways_to_cancel(wizard: Wizard, keys: Iterable[str]) -> list[str]:

@@ -10,12 +10,11 @@ from hol_wizard.engine.results import Status
 from hol_wizard.errors import WizardError
 from hol_wizard.lab.model import Target
 from hol_wizard.lab.names import SUFFIX_TO_COME, UNKNOWN_SUFFIX
+from hol_wizard.lines import one_line
 from hol_wizard.plain.runs import Runs
 from hol_wizard.prompts import numbered
 from hol_wizard.report import (
-    one_line,
     plan_lines,
-    receipt,
     result_lines,
 )
 from hol_wizard.services.secrets import Secret
@@ -120,8 +119,9 @@ class Conversing:
         """Show the result of the work, and what is running now."""
         talk, finished = self.talk, outcome.finished
         if outcome.kind is Kind.UNDO:
-            talk.say("Receipt:")
-            receipt(outcome.changes, finished, talk.add)
+            for line in outcome.receipt.lines() if outcome.receipt is not None else ():
+                talk.add(line)
+            talk.say(outcome.receipt_kept)
             if not outcome.complete:
                 talk.say(_NOT_ALL)
             self.runs.leave_if_ended()

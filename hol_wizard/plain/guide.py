@@ -12,12 +12,12 @@ from hol_wizard.engine.events import RunFinished
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import WizardError
 from hol_wizard.lab.model import Section, Target, targets_of
+from hol_wizard.lines import one_line
 from hol_wizard.plain.conversing import Conversing
 from hol_wizard.plain.runs import Runs
 from hol_wizard.plain.talk import BackError, EndError, LeaveError, Talk
 from hol_wizard.report import (
     INTERRUPTED,
-    one_line,
     result_lines,
 )
 

@@ -21,11 +21,11 @@ from hol_wizard.engine.events import (
 from hol_wizard.engine.reporter import StopRequest
 from hol_wizard.engine.results import Result, Status, worst
 from hol_wizard.lab.model import Section, Target, targets_of
+from hol_wizard.lines import one_line
 from hol_wizard.plain.talk import BackError, EndError, Talk
 from hol_wizard.report import (
     counts_line,
     event_line,
-    one_line,
     result_lines,
 )
 from hol_wizard.test_results.report import report_lines

@@ -16,8 +16,8 @@ from typing import TextIO
 
 from hol_wizard.errors import UsageError
 from hol_wizard.lab.prose import plain_text
+from hol_wizard.lines import clean
 from hol_wizard.prompts import numbered, unseen
-from hol_wizard.report import clean
 
 WIDEST = 100
 

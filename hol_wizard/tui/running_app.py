@@ -277,7 +277,11 @@ class RunningApp(GuardedApp):
         work, requests = self._conversing.pop(run)
         work.finished = run.finished
         outcome = await aside(lambda: next(requests, None), "conversation")
-        if not isinstance(outcome, Outcome) or outcome.cost is None:
+        if not isinstance(outcome, Outcome):
+            return
+        if outcome.receipt_kept:
+            self.notify(outcome.receipt_kept, title="Receipt", markup=False)
+        if outcome.cost is None:
             return
         before = self.cost.running if self.cost is not None else ()
         self.take_cost(outcome.cost)

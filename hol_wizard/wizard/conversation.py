@@ -13,7 +13,8 @@ the cloud or the keyring, so call `next` on a thread if the front end must stay 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hol_wizard.engine.events import RunFinished
@@ -34,11 +35,14 @@ from hol_wizard.wizard.requests import (
     Outcome,
     Request,
     Work,
+    does_something,
 )
 
 if TYPE_CHECKING:
     from hol_wizard.doctor.cost import Cost
     from hol_wizard.wizard.facade import Wizard
+    from hol_wizard.wizard.receipts import Receipt
+    from hol_wizard.wizard.solves import PlannedChange
 
 Conversation = Iterator[Request]
 
@@ -92,8 +96,9 @@ def teardown(wizard: Wizard, targets: Sequence[Target] | None) -> Conversation:
     consent = Consent(lambda: wizard.plan_teardown(targets), removes=True, complete=complete, noted=noted)
     yield consent
     if consent.agreed and consent.has_work:
+        cost, began = _cost_of(wizard, consent.changes), datetime.now(UTC)
         work = Work(Kind.UNDO, targets, lambda cancelled: wizard.teardown(targets, cancelled=cancelled))
-        yield from _work(wizard, work, consent)
+        yield from _work(wizard, work, consent, lambda finished: wizard.receipt(consent.changes, finished, cost, began))
 
 
 def act(wizard: Wizard, targets: Sequence[Target], action: str) -> Conversation:
@@ -175,10 +180,27 @@ def _doubts(wizard: Wizard, *, removing_all: bool = False) -> Generator[Request,
     return None if doubt.rebuild is None else False
 
 
-def _work(wizard: Wizard, work: Work, consent: Consent | None = None) -> Conversation:
+def _cost_of(wizard: Wizard, changes: Sequence[PlannedChange]) -> Cost | None:
+    """Return what costs money before a teardown that removes something; None if it is unknown."""
+    if not any(does_something(planned.change) for planned in changes):
+        return None
+    try:
+        return wizard.cost()
+    except WizardError:
+        # The receipt then says nothing of costs: the teardown does not wait for a price list.
+        return None
+
+
+def _work(
+    wizard: Wizard,
+    work: Work,
+    consent: Consent | None = None,
+    receipt: Callable[[RunFinished], Receipt] | None = None,
+) -> Conversation:
     yield work
     if work.finished is None:
         return
+    written = receipt(work.finished) if receipt is not None else None
     cost, unknown = _cost(wizard, work.finished)
     results = work.finished.results
     yield Outcome(
@@ -189,6 +211,8 @@ def _work(wizard: Wizard, work: Work, consent: Consent | None = None) -> Convers
         consent.complete if consent else True,
         cost,
         unknown,
+        written,
+        wizard.keep(written) if written is not None else "",
         [wizard.target(key) for key, result in results.items() if result.passed] if work.kind is Kind.UNDO else (),
         _following(wizard, work.targets or (), work.finished) if work.kind is Kind.SOLVE else None,
     )

@@ -6,11 +6,12 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hol_wizard.engine.confirmations import Confirmations
-from hol_wizard.engine.events import Event
+from hol_wizard.engine.events import Event, RunFinished
 from hol_wizard.engine.ledger import Ledger
 from hol_wizard.engine.progress import Progress
 from hol_wizard.engine.registry import CHECKS, Action
@@ -31,6 +32,7 @@ from hol_wizard.wizard.graph import Graph
 from hol_wizard.wizard.ledger_care import LedgerCare
 from hol_wizard.wizard.overviews import Overviews
 from hol_wizard.wizard.parts import Parts
+from hol_wizard.wizard.receipts import FOLDER, Receipt, kept, receipt_of
 from hol_wizard.wizard.secret_answers import SecretAnswers
 from hol_wizard.wizard.solves import PlannedChange, Solves
 from hol_wizard.wizard.stand_ins import StandIns
@@ -268,6 +270,16 @@ class Wizard:
     ) -> Iterator[Event]:
         """Remove what this wizard created for the targets (`Teardown.run`)."""
         return self._teardown.run(targets, cancelled=cancelled)
+
+    def receipt(
+        self, changes: Sequence[PlannedChange], finished: RunFinished, cost: Cost | None, began: datetime
+    ) -> Receipt:
+        """Return the receipt of a teardown (`receipts.receipt_of`)."""
+        return receipt_of(self.where(), changes, finished, self.ledger.entries(), cost, began)
+
+    def keep(self, receipt: Receipt) -> str:
+        """Write a receipt into the profile's folder, and return where it is, or why it is not written."""
+        return kept(receipt, self.home.state_folder(self.cloud, self.profile.name) / FOLDER)
 
     def cost(self) -> Cost:
         """Return what costs money now (`Overviews.cost`)."""

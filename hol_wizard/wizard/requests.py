@@ -13,6 +13,7 @@ from hol_wizard.engine.events import Event, RunFinished
 from hol_wizard.engine.registry import Change
 from hol_wizard.lab.model import Target
 from hol_wizard.wizard.questions import Question
+from hol_wizard.wizard.receipts import Receipt
 from hol_wizard.wizard.solves import PlannedChange
 
 if TYPE_CHECKING:
@@ -140,6 +141,10 @@ class Outcome:
     """What is running; None if nothing that was changed can run, or it is unknown."""
     cost_unknown: str = ""
     """Why it is unknown."""
+    receipt: Receipt | None = None
+    """Of a teardown."""
+    receipt_kept: str = ""
+    """Where its file is, or why there is none, in a sentence."""
     gone: Sequence[Target] = field(default=())
     """What was removed and must be checked again."""
     following: Target | None = None

@@ -10,7 +10,7 @@ from textual.strip import Strip
 from textual.visual import Visual
 from textual.widget import Widget
 
-from hol_wizard.report import clean
+from hol_wizard.lines import clean
 
 _FILE, _PLACE, _ADDED, _REMOVED, _SAME = "$primary bold", "$secondary", "$success", "$error", "$foreground 75%"
 _IN_HEAD = ("index ", "--- ", "+++ ", "old mode", "new mode", "new file", "deleted file", "similarity", "rename ")

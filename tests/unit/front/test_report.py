@@ -12,16 +12,15 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 from hol_wizard import __version__
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Confirmation, Result, Status
+from hol_wizard.lines import clean, one_line
 from hol_wizard.report import (
     FORMATS,
     Report,
     Row,
-    clean,
     counts_line,
     is_report,
     json_text,
     junit,
-    one_line,
     plan_lines,
     tap,
     text,
