@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, NoReturn
 
 from hol_wizard.cli.streams import MisuseError
-from hol_wizard.cli.vocabulary import CHECK, CLOUDS, COMMANDS, FRONT, LIST, SCOPES, TAKES_VALUE
+from hol_wizard.cli.vocabulary import CHECK, CLOUDS, COMMANDS, FRONT, LIST, SCOPES
 
 
 def practice_words(arguments: list[str]) -> tuple[list[str], list[str] | None]:
     """Return our own arguments, and those for the practice cloud's command: everything after the word `practice`."""
-    index = 0
+    parser, index = _whole(), 0
     while index < len(arguments):
         word = arguments[index]
-        if word in TAKES_VALUE:
+        if parser.takes_value(word):
             index += 2
         elif word.startswith("-"):
             index += 1
@@ -30,6 +31,11 @@ def practice_words(arguments: list[str]) -> tuple[list[str], list[str] | None]:
 
 
 class _Parser(argparse.ArgumentParser):
+    def takes_value(self, word: str) -> bool:
+        """Return whether the next word of the command line is this option's value."""
+        option = self._option_string_actions.get(word)
+        return option is not None and option.nargs is None
+
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage, with the option that was probably meant.
 
@@ -92,6 +98,8 @@ def speed_of(text: str) -> str:
 
 def parser_for(place: str | None = None) -> _Parser:
     """Return the parser with every option, or only with those of one command for its help."""
+    from hol_wizard.lab.inputs import INPUTS
+
     what = "[SECTION|STEP …]"
     usages = {
         None: "hol-wizard [options]",
@@ -139,57 +147,9 @@ def parser_for(place: str | None = None) -> _Parser:
     add(where, "--profile", default="default", metavar="NAME", help="another attendee's choices (default: default)")
     add(where, "--lab", metavar="FOLDER", help="another lab: a folder with lab.toml and documents")
     add(where, "--trust", metavar="DIGEST", help="trust this version of another lab, for this run")
-    add(where, "--prefix", metavar="NAME", help="prefix of all names")
-    add(where, "--location", metavar="REGION", help="the Azure region")
-    add(where, "--alias", metavar="NAME", help="your short name, which is also the name of your git branch")
-    add(where, "--subscription", metavar="ID", help="the Azure subscription")
-    add(
-        where,
-        "--devops-organization",
-        metavar="NAME",
-        help="Azure DevOps organization: the word after dev.azure.com/",
-    )
-    add(
-        where,
-        "--devops-sign-in",
-        metavar="WAY",
-        help="sign-in to Azure DevOps: entra (default) or token",
-    )
-    add(where, "--devops-users", metavar="ADDRESSES", help="e-mail addresses to invite, separated by commas")
-    add(
-        where,
-        "--devops-access-level",
-        metavar="LEVEL",
-        help="their access level in Azure DevOps: basic (default) or stakeholder",
-    )
-    add(where, "--git-name", metavar="NAME", help="your name in commits")
-    add(where, "--git-email", metavar="ADDRESS", help="your e-mail address in commits")
-    add(where, "--clone-folder", metavar="FOLDER", help="folder of your clone of the repository")
-    add(
-        where,
-        "--cluster-size",
-        metavar="SIZE",
-        help="size of the Databricks cluster: single-node (default) or autoscaling",
-    )
-    add(where, "--node-type", metavar="SIZE", help="virtual machine size of the cluster, such as Standard_D4ds_v5")
-    add(where, "--cluster-user", metavar="ADDRESS", help="who works on the cluster of dev (default: you)")
-    add(where, "--own-data-file", metavar="FILE", help="your own copy of the lab's data file")
-    add(where, "--commit-message", metavar="TEXT", help="message of your commit")
-    add(where, "--pull-request-title", metavar="TEXT", help="title of your pull request")
-    add(where, "--pull-request-description", metavar="TEXT", help="description of your pull request")
-    add(where, "--reviewers", metavar="ADDRESSES", help="e-mail addresses of those who review it, separated by commas")
-    add(
-        where,
-        "--build-identity",
-        metavar="KIND",
-        help="what the build signs in as: managed-identity (default) or app-registration",
-    )
-    add(
-        where,
-        "--token-in-profile",
-        metavar="YES_OR_NO",
-        help="whether .databrickscfg contains a token in plain text: no (default) or yes",
-    )
+    for each in INPUTS.values():
+        if not each.secret:
+            add(where, each.flag, metavar=each.metavar, help=each.option)
     add(
         where,
         "--practice-speed",
@@ -228,6 +188,11 @@ def parser_for(place: str | None = None) -> _Parser:
     return parser
 
 
+@cache
+def _whole() -> _Parser:
+    return parser_for()
+
+
 def _epilog(place: str | None) -> str:
     if place == FRONT:
         width = max(map(len, COMMANDS))
@@ -251,7 +216,7 @@ def help_text(place: str) -> str:
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Return the options of a command line."""
     try:
-        return parser_for().parse_intermixed_args(arguments)
+        return _whole().parse_intermixed_args(arguments)
     except argparse.ArgumentError as error:
         raise MisuseError(f"{error}.", "`hol-wizard --help` lists the options.") from error
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hol_wizard.cli.practice import PracticeCloud
 from hol_wizard.cli.stand_ins import of_practice
 from hol_wizard.cli.trusting import open_lab
-from hol_wizard.cli.vocabulary import CLOUDS, INPUTS, PRACTICE, PRACTICE_DEFAULTS, READS_ONLY
+from hol_wizard.cli.vocabulary import CLOUDS, PRACTICE, PRACTICE_DEFAULTS, READS_ONLY
 
 LAB_VARIABLE = "HOL_WIZARD_LAB"
 """Environment variable with the folder of another lab."""
@@ -44,12 +44,13 @@ def make_wizard(
     """
     from hol_wizard.errors import UsageError
     from hol_wizard.lab.choices import problem_with_profile
+    from hol_wizard.lab.inputs import INPUTS
     from hol_wizard.wizard.facade import open_wizard
 
     if problem := problem_with_profile(options.profile):
         raise UsageError(problem, "Give the profile another name: --profile NAME")
     cloud = PRACTICE if options.practice else options.cloud or CLOUDS[0]
-    flags = {name: getattr(options, name) for name in INPUTS}
+    flags = {each.name: getattr(options, each.name) for each in INPUTS.values() if not each.secret}
     empty = [name for name, value in flags.items() if value is not None and not value.strip()]
     if empty:
         raise UsageError(f"--{empty[0].replace('_', '-')} was given without a value.", "Give it one, or omit it.")

@@ -75,6 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _command(arguments: list[str], *, is_own_process: bool) -> int:
     if is_own_process:
         forget_another_size()
+    if arguments == ["--version"]:
+        # At once, before anything is loaded that only other options need.
+        sys.stdout.write(f"hol-wizard {__version__}\n")
+        return 0
     command, rest = practice_words(arguments)
     options = parse(command)
     words: list[str] = options.words

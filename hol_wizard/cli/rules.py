@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from hol_wizard.cli.streams import MisuseError
-from hol_wizard.cli.vocabulary import INPUTS, LAB_WORDS, LIST, SCOPES
+from hol_wizard.cli.vocabulary import LAB_WORDS, LIST, SCOPES
 
 
 def judge(options: argparse.Namespace, name: str) -> None:
@@ -58,6 +58,7 @@ def judge_texts(options: argparse.Namespace, name: str) -> None:
     Raises:
         MisuseError: There is such a text.
     """
+    from hol_wizard.lab.inputs import INPUTS
     from hol_wizard.paths import problem_with_path, problem_with_text
 
     for dest, given in vars(options).items():

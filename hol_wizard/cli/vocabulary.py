@@ -16,31 +16,6 @@ PRACTICE_DEFAULTS = {
 }
 """Default answers, so that the practice cloud needs no configuration."""
 
-INPUTS = (
-    "prefix",
-    "location",
-    "alias",
-    "subscription",
-    "devops_organization",
-    "devops_sign_in",
-    "devops_users",
-    "devops_access_level",
-    "git_name",
-    "git_email",
-    "clone_folder",
-    "cluster_size",
-    "node_type",
-    "cluster_user",
-    "own_data_file",
-    "commit_message",
-    "pull_request_title",
-    "pull_request_description",
-    "reviewers",
-    "build_identity",
-    "token_in_profile",
-)
-"""The inputs that have an option. A secret has none, because other programs can see a command's options."""
-
 COMMANDS: Mapping[str, str] = {
     "solve": "do steps and what they need: solve [SECTION|STEP … | --all] [--environment E] [--plan] [--yes]",
     "teardown": "remove what this wizard created: teardown [SECTION|STEP …] [--environment E] [--plan] [--yes]",
@@ -90,11 +65,3 @@ SCOPES: Mapping[str, frozenset[str]] = {
     "theme": frozenset({FRONT}),
 }
 """The commands that an option applies to; an option that is not listed applies to all."""
-
-TAKES_VALUE = frozenset(
-    {
-        *(f"--{name.replace('_', '-')}" for name in INPUTS),
-        *("--cloud", "--profile", "--lab", "--trust", "--resume", "--theme", "--practice-speed"),
-        *("--environment", "--format", "--output", "--wait"),
-    }
-)

@@ -48,6 +48,8 @@ class Input:
     """Text below the field: its purpose and its possible values."""
     metavar: str
     """Placeholder for the value in a command's help: `--prefix NAME`."""
+    option: str
+    """Help of the command's option; a secret has no option, because other programs can see a command's options."""
     rule: Callable[[str], str]
     """Returns what is wrong with a normalized value; empty if it is valid."""
     form: Callable[[str], str]
@@ -281,6 +283,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "Prefix",
             "The prefix of all names in this lab: 2 to 24 lowercase letters, digits and `-`.",
             "NAME",
+            "prefix of all names",
             problem_with_prefix,
             _prefix,
         ),
@@ -290,6 +293,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "The Azure region for everything, such as westeurope. Choose the nearest one that "
             "offers Azure Databricks and Machine Learning.",
             "REGION",
+            "the Azure region",
             problem_with_region,
             location_name,
             listed=True,
@@ -299,6 +303,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "Alias",
             "Your short name in this class, which is also the name of your git branch.",
             "NAME",
+            "your short name, which is also the name of your git branch",
             problem_with_alias,
             _alias,
         ),
@@ -307,6 +312,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "Subscription",
             "The ID of the Azure subscription that pays for the lab. If you have only one, it is found automatically.",
             "ID",
+            "the Azure subscription",
             _problem_with_subscription,
             _subscription,
             required=False,
@@ -317,6 +323,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "Azure DevOps organization",
             "The word after https://dev.azure.com/ in the organization's address.",
             "NAME",
+            "Azure DevOps organization: the word after dev.azure.com/",
             _problem_with_organization,
             _organization,
             listed=True,
@@ -328,6 +335,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "entra: with the account that the wizard is signed in as. token: with a personal access token, for "
             "an organization that requires one.",
             "WAY",
+            "sign-in to Azure DevOps: entra (default) or token",
             _one_of("entra", "token"),
             _word,
             required=False,
@@ -341,6 +349,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "Project and Team: Read; the organizer also needs Project and Team: Read, write & manage, and Member "
             "Entitlement Management: Read & write. It is kept only in this system's keyring.",
             "TOKEN",
+            "",
             _problem_with_token,
             str.strip,
             when=("devops_sign_in", "token"),
@@ -354,6 +363,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "The e-mail addresses with which people sign in, separated by commas, semicolons or spaces. Leave it "
             "empty to invite nobody.",
             "ADDRESSES",
+            "e-mail addresses to invite, separated by commas",
             _problem_with_addresses,
             _addresses,
             required=False,
@@ -366,6 +376,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "stakeholder: "
             "free, but without Repos.",
             "LEVEL",
+            "their access level in Azure DevOps: basic (default) or stakeholder",
             _one_of("basic", "stakeholder"),
             _word,
             required=False,
@@ -377,6 +388,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "Your name in commits",
             "git writes it into each commit. Leave it empty to use the name of your sign-in.",
             "NAME",
+            "your name in commits",
             lambda text: "" if text else "It is empty. For example: Robin Smith",
             str.strip,
             required=False,
@@ -386,6 +398,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "Your e-mail address in commits",
             "git writes it into each commit. Leave it empty to use that of your sign-in.",
             "ADDRESS",
+            "your e-mail address in commits",
             _problem_with_email,
             str.strip,
             required=False,
@@ -395,6 +408,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "Folder of your clone",
             "The folder on this machine for the clone. Leave it empty to use hol-lab in your home folder.",
             "FOLDER",
+            "folder of your clone of the repository",
             _problem_with_clone_folder,
             _folder,
             required=False,
@@ -406,6 +420,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "single-node: one machine with 4 cores, enough for the lab's data. autoscaling: a driver and 2 to 8 "
             "workers, as in the original lab, at least 12 cores.",
             "SIZE",
+            "size of the Databricks cluster: single-node (default) or autoscaling",
             _one_of("single-node", "autoscaling"),
             _word,
             required=False,
@@ -419,6 +434,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "smallest "
             "one that fits and that the subscription's quota allows.",
             "SIZE",
+            "virtual machine size of the cluster, such as Standard_D4ds_v5",
             _problem_with_node_type,
             str.strip,
             required=False,
@@ -429,6 +445,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "Who works on the cluster of dev: the address that they sign in to Azure with. Databricks runs nobody "
             "else's notebooks on it. Empty: you.",
             "ADDRESS",
+            "who works on the cluster of dev (default: you)",
             _problem_with_cluster_user,
             _address,
             required=False,
@@ -440,6 +457,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "from the public source, over the internet. stand-in: generated without the internet and without real "
             "people.",
             "FILE",
+            "your own copy of the lab's data file",
             _problem_with_data_file,
             _data_file,
             required=False,
@@ -450,6 +468,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "Commit message",
             "What the commit adds, in one line; everybody reads it in the history.",
             "TEXT",
+            "message of your commit",
             _problem_with_message,
             str.strip,
             required=False,
@@ -460,6 +479,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "Title of the pull request",
             "What your branch changes, in one line. Leave it empty for one with your alias.",
             "TEXT",
+            "title of your pull request",
             lambda text: "" if text else "It is empty. For example: Worst regression of robin",
             str.strip,
             required=False,
@@ -469,6 +489,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "Description",
             "What you changed, why, and how you tested it, in one line. Leave it empty to list your commits.",
             "TEXT",
+            "description of your pull request",
             _problem_with_description,
             str.strip,
             required=False,
@@ -479,6 +500,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "The e-mail addresses of those who review your change, such as your neighbor, separated by commas. Leave "
             "it empty to ask nobody; anybody in the project can review it.",
             "ADDRESSES",
+            "e-mail addresses of those who review it, separated by commas",
             lambda text: _problem_with_addresses(text).replace("\n", " "),
             _addresses,
             required=False,
@@ -491,6 +513,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "managed-identity: a resource in Azure, for which you need no right in the directory (tenant). "
             "app-registration: an application in the directory, for an organization that wants it there.",
             "KIND",
+            "what the build signs in as: managed-identity (default) or app-registration",
             _one_of(MANAGED_IDENTITY, APP_REGISTRATION),
             _word,
             required=False,
@@ -506,6 +529,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "no: the profiles sign in through the Azure CLI, and no secret stands in the file. yes: a personal access "
             "token is there in plain text, for programs that know nothing else.",
             "YES_OR_NO",
+            "whether .databrickscfg contains a token in plain text: no (default) or yes",
             _one_of("no", "yes"),
             _word,
             required=False,

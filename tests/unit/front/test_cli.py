@@ -25,15 +25,31 @@ def fresh(code: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("option", ["--version", "--help"])
-def test_version_and_help_load_nothing_of_ours_but_the_command_line(option: str) -> None:
+def test_version_loads_nothing_of_ours_but_the_command_line() -> None:
     loaded = fresh(
-        f"import sys\nfrom hol_wizard.cli import main\nassert main(['{option}']) == 0\n"
+        "import sys\nfrom hol_wizard.cli import main\nassert main(['--version']) == 0\n"
         "print('LOADED', *sorted(n for n in sys.modules if n.startswith('hol_wizard')))\n"
         "print('HEAVY', *({'asyncio', 'dataclasses', 'logging', 'ssl', 'importlib.metadata'} & set(sys.modules)))"
     )
     names = loaded.partition("LOADED ")[2].partition("\n")[0].split()
     assert {name for name in names if not name.startswith("hol_wizard.cli")} == {"hol_wizard", "hol_wizard.signals"}
+    assert loaded.endswith("HEAVY\n")
+
+
+def test_help_loads_the_lab_inputs_besides_the_command_line() -> None:
+    loaded = fresh(
+        "import sys\nfrom hol_wizard.cli import main\nassert main(['--help']) == 0\n"
+        "print('LOADED', *sorted(n for n in sys.modules if n.startswith('hol_wizard')))\n"
+        "print('HEAVY', *({'asyncio', 'logging', 'ssl', 'importlib.metadata'} & set(sys.modules)))"
+    )
+    names = set(loaded.partition("LOADED ")[2].partition("\n")[0].split())
+    inputs = {"hol_wizard.lab", *(f"hol_wizard.lab.{name}" for name in ("inputs", "model", "names", "regions"))}
+    below = {"hol_wizard.paths", "hol_wizard.errors", "hol_wizard.redaction", "hol_wizard.variables"}
+    assert {name for name in names if not name.startswith("hol_wizard.cli")} - below == {
+        "hol_wizard",
+        "hol_wizard.signals",
+        *inputs,
+    }
     assert loaded.endswith("HEAVY\n")
 
 
