@@ -117,7 +117,7 @@ def parser_for(place: str | None = None) -> _Parser:
         "lint": "hol-wizard lint [FOLDER]",
         "starter": "hol-wizard starter FOLDER [options]",
         "git-credential": "hol-wizard git-credential get|store|erase [options]",
-        "practice": "hol-wizard practice start|stop|status|env|approve|review|set|token|reset|fault|faults …",
+        "practice": "hol-wizard practice start|stop|status|env|approve|review|release|set|token|reset|fault|faults …",
     }
     parser = _Parser(
         prog="hol-wizard",

@@ -100,7 +100,7 @@ def run_practice(words: list[str], speed: str | None, state: Path, environ: Mapp
 
     known = (
         *("start", "stop", "status", "approve", "reset", "fault", "faults", "clear-faults"),
-        *("expire-tokens", "set", "token", "review", "env", "browse"),
+        *("expire-tokens", "set", "token", "review", "release", "env", "browse"),
     )
     asks_help = bool({"-h", "--help"} & set(words))
     name = next((word for word in words if not word.startswith("-")), "")
@@ -130,8 +130,8 @@ def run_practice(words: list[str], speed: str | None, state: Path, environ: Mapp
             f"The practice cloud runs (process {served.get('pid')}) until you run `hol-wizard practice stop`.\n"
         )
         return 0
-    if name == "review" and not asks_help:
-        # The wizard that asked for a review has ended, and so may have the practice cloud.
+    if name in {"review", "release"} and not asks_help:
+        # The wizard that asked for a review or an approval has ended, and so may have the practice cloud.
         try:
             launch.start(state, speed=_factor(speed), is_wizards=True)
         except launch.LaunchError as error:

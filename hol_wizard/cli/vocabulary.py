@@ -28,7 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "lint": "look for mistakes in the lab's documents: lint [FOLDER]",
     "starter": "write the starter project, to seed a repository by hand: starter FOLDER [--plan] [--yes]",
     "git-credential": "git's credential helper for Azure DevOps, in a clone that the wizard made",
-    "practice": "the practice cloud: practice start|stop|status|env|approve|review|set|reset|fault …",
+    "practice": "the practice cloud: practice start|stop|status|env|approve|review|release|set|reset|fault …",
 }
 
 WORK = frozenset({"solve", "teardown"})

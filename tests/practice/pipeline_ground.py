@@ -87,6 +87,21 @@ class Ground:
         self.cloud.control.consent_to_pipeline(plan["digest"])
         return str(plan["digest"])
 
+    def environment(self, name: str, *pipelines: int) -> dict[str, Any]:
+        """Create an environment that these pipelines may use, or the first one if none is named."""
+        answer = self.project.ask("POST", "/distributedtask/environments", {"name": name})
+        assert answer.status_code == 200, answer.text
+        made: dict[str, Any] = answer.json()
+        self.allow("environment", str(made["id"]), *(pipelines or (1,)))
+        return made
+
+    def allow(self, kind: str, identity: str, *pipelines: int) -> None:
+        """Let pipelines use a protected resource."""
+        body = {"pipelines": [{"id": each, "authorized": True} for each in pipelines]}
+        path = f"/pipelines/pipelinepermissions/{kind}/{identity}"
+        answer = self.project.ask("PATCH", path, body, version="7.1-preview.1")
+        assert answer.status_code == 200, answer.text
+
     def queue(self, definition: int = 1, **more: Any) -> dict[str, Any]:
         """Agree to a build, and queue it as az does."""
         self.agree(

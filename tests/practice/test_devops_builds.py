@@ -617,8 +617,8 @@ jobs:
 
 def test_a_stage_waits_for_the_approval_of_its_environment(ground: Ground) -> None:
     ground.push(DEPLOYS)
+    environment = ground.environment("QA")
     assert ground.run()["result"] == "succeeded"
-    (environment,) = ground.project.get("/distributedtask/environments")["value"]
     history = f"/distributedtask/environments/{environment['id']}/environmentdeploymentrecords"
     assert [each["result"] for each in ground.project.get(history)["value"]] == ["succeeded"]
     me = ground.devops.ask("GET", "/connectionData", version="7.1-preview.1").json()["authenticatedUser"]["id"]

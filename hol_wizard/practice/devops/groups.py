@@ -71,7 +71,7 @@ class Groups:
 
     def _shown(self, request: Request, project: Document, kind: str) -> JsonObject:
         name, description = KINDS[kind]
-        identity = _group(project, kind)
+        identity = group_descriptor(project, kind)
         return {
             "subjectKind": "group",
             "description": description,
@@ -79,7 +79,7 @@ class Groups:
             "principalName": f"[{project['name']}]\\{name}",
             "mailAddress": None,
             "origin": "vsts",
-            "originId": seed.fixed_id(f"group {project['id']} {kind}"),
+            "originId": group_id(project, kind),
             "displayName": name,
             "url": f"{request.base}/{project['organization']}/_apis/Graph/Groups/{identity}",
             "descriptor": identity,
@@ -100,7 +100,7 @@ class Groups:
 
     def _group(self, request: Request, wanted: str) -> tuple[Document, str]:
         for project, kind in self._all(access.organization(request), request.who):
-            if _group(project, kind) == wanted:
+            if group_descriptor(project, kind) == wanted:
                 return project, kind
         raise _no_subject(wanted)
 
@@ -126,8 +126,8 @@ class Groups:
             if descriptor(user) in keys:
                 found[descriptor(user)] = subject(user)
         for project, kind in self._all(organization, request.who):
-            if _group(project, kind) in keys:
-                found[_group(project, kind)] = self._shown(request, project, kind)
+            if group_descriptor(project, kind) in keys:
+                found[group_descriptor(project, kind)] = self._shown(request, project, kind)
         return Response(200, {"count": len(found), "value": found})
 
     def _user(self, request: Request) -> Document:
@@ -143,7 +143,7 @@ class Groups:
         organization, wanted = access.organization(request), request.match["subject"]
         down = request.query.get("direction", "up").lower() == "down"
         pairs = [
-            (descriptor(user), _group(project, kind))
+            (descriptor(user), group_descriptor(project, kind))
             for project, kind in self._all(organization, request.who)
             for user in self._users.of(organization)
             if user["projects"].get(project["id"]) == kind
@@ -235,8 +235,14 @@ def _membership(member: str, container: str) -> JsonObject:
     return {"containerDescriptor": container, "memberDescriptor": member, "_links": {}}
 
 
-def _group(project: Document, kind: str) -> str:
-    return "vssgp." + _encoded(seed.fixed_id(f"group {project['id']} {kind}"))
+def group_id(project: Document, kind: str) -> str:
+    """Return the ID of a group in its organization (`originId`)."""
+    return seed.fixed_id(f"group {project['id']} {kind}")
+
+
+def group_descriptor(project: Document, kind: str) -> str:
+    """Return the Graph API's descriptor of a group."""
+    return "vssgp." + _encoded(group_id(project, kind))
 
 
 def _scope(project: Document) -> str:

@@ -28,6 +28,8 @@ KINDS: Final = (ENDPOINT, VARIABLE_GROUP, "environment", "queue", "repository", 
 _RESOURCES: Final = "Microsoft.Azure.Pipelines.Authorization"
 Known = Callable[[str, str], str | None]
 """Returns the name of a resource by its project's ID and its own; None if there is none."""
+Administers = Callable[[str, str, seed.Principal], bool]
+"""Returns whether somebody administers a resource, by its project's ID and its own."""
 
 
 class PipelinePermissions(Register):
@@ -39,12 +41,26 @@ class PipelinePermissions(Register):
         super().__init__(world)
         self._world = world
         self._known: dict[str, Known] = {}
+        self._administers: dict[str, Administers] = {}
         self.when_changed: list[Callable[[], None]] = []
         """Called when permissions were given or taken: runs may be waiting for them."""
 
-    def knows(self, kind: str, known: Known) -> None:
-        """Let resources of a kind be looked up; without this, permissions for any ID are accepted."""
+    def knows(self, kind: str, known: Known, administers: Administers | None = None) -> None:
+        """Let resources of a kind be looked up; without this, permissions for any ID are accepted.
+
+        Args:
+            kind: One of `KINDS`.
+            known: Looks one up.
+            administers: Says who administers one besides the project's administrators; nobody if it is None.
+        """
         self._known[kind] = known
+        if administers is not None:
+            self._administers[kind] = administers
+
+    def administers(self, project: str, kind: str, resource: str, who: seed.Principal) -> bool:
+        """Return whether somebody administers a resource without being an administrator of its project."""
+        found = self._administers.get(kind)
+        return found is not None and found(project, resource, who)
 
     def authorized(self, project: str, kind: str, resource: str, pipeline: int) -> bool:
         """Return whether a pipeline may use a resource.
@@ -159,7 +175,8 @@ class PipelinePermissionsService:
             raise errors.refused(404, message, "ResourceNotFoundException", _RESOURCES)
         if request.method != "GET":
             organization = access.organization(request)
-            if not self._projects.administers(organization, request.who, project):
+            administers = self._projects.administers(organization, request.who, project)
+            if not administers and not self._permissions.administers(project["id"], kind, resource, request.who):
                 message = f"Access denied. {request.who.display_name} needs the Administrator role on the resource "
                 raise errors.refused(403, f"{message}'{kind}/{resource}'.", "AccessDeniedException", _RESOURCES)
         return kind, resource.lower()

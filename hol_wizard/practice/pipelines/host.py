@@ -296,7 +296,10 @@ class Deployment:
     environment: str
     """Name of the environment."""
     stage: str
+    attempt: int
+    """Of the stage."""
     job: str
-    result: str
     started: float
-    finished: float
+    result: str = ""
+    """Empty as long as it is running."""
+    finished: float = 0.0

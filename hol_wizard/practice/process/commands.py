@@ -129,6 +129,17 @@ def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
     review.add_argument("--pull-request", type=int, metavar="NUMBER", help="which one (default: the only active one)")
     review.add_argument("--organization", default="practice", help="organization (default: practice)")
     review.add_argument("--user", default="", help="who reviews (default: organizer@practice.example)")
+    release = command("release", "Answer the approval of a release in Azure DevOps as its approver.")
+    answer = release.add_mutually_exclusive_group(required=True)
+    answer.add_argument("--approve", nargs="?", const="", metavar="COMMENT", help="approve it, perhaps with a comment")
+    answer.add_argument("--reject", nargs="?", const="", metavar="COMMENT", help="reject it, perhaps with a comment")
+    answer.add_argument("--time-out", action="store_true", help="let the time for an answer pass")
+    release.add_argument("--approval", default="", metavar="ID", help="which one (default: the only pending one)")
+    release.add_argument("--organization", default="practice", help="organization (default: practice)")
+    release.add_argument("--user", default="", help="who answers (default: organizer@, or attendee@ if only they may)")
+    release.add_argument(
+        "--wait", type=float, default=0.0, metavar="SECONDS", help="wait until an approval is pending (default: 0)"
+    )
     return parser
 
 
@@ -216,6 +227,19 @@ def _talk(arguments: argparse.Namespace) -> Any:
                 user=arguments.user,
                 decision=decision,
                 comment=arguments.reject or arguments.wait or "",
+            )
+        case "release":
+            from hol_wizard.practice.process.release_approval import answer
+
+            decision = "time-out" if arguments.time_out else "approve" if arguments.approve is not None else "reject"
+            return answer(
+                endpoints,
+                organization=arguments.organization,
+                approval=arguments.approval,
+                user=arguments.user,
+                decision=decision,
+                comment=arguments.approve or arguments.reject or "",
+                wait=arguments.wait,
             )
         case "set":
             return client.settings(**given)

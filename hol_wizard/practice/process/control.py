@@ -22,6 +22,7 @@ from hol_wizard.practice.entra.tokens import Tokens
 from hol_wizard.practice.kernel.clock import timestamp
 from hol_wizard.practice.kernel.faults import KINDS
 from hol_wizard.practice.kernel.world import World
+from hol_wizard.practice.pipelines.orchestrate.runs import Runs
 from hol_wizard.practice.process import listening
 from hol_wizard.practice.process.proxy import Proxy, way_out_of
 
@@ -63,6 +64,7 @@ class Control:
             ("GET", "/pipeline-consents"): lambda body: consent.recorded(world),
             ("POST", "/pipeline-consents"): lambda body: consent.record(world, body),
             ("DELETE", "/pipeline-consents"): lambda body: consent.withdraw(world, body),
+            ("POST", "/expire-approval"): self._expire_approval,
             ("POST", "/keep"): self._keep,
             ("POST", "/way-out"): self._way_out,
             ("POST", "/stop"): lambda body: stop.set(),
@@ -187,6 +189,10 @@ class Control:
             raise ValueError("kinds is a list of: access, refresh")
         tokens = self._world.part(Tokens)
         return {"expired": sum(tokens.expire(kind) for kind in kinds)}
+
+    def _expire_approval(self, body: dict[str, Any]) -> None:
+        if not self._world.part(Runs).approvals.expire(str(body.get("approval"))):
+            raise ValueError("there is no pending approval with this ID")
 
     async def watch_leases(self, linger: float, first: float) -> None:
         """Stop the server if nobody has held a lease for a while.

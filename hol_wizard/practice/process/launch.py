@@ -285,6 +285,10 @@ class ControlClient:
         """Revoke a personal access token of Azure DevOps, as its page does, and return whether there was one."""
         return bool(self.ask("DELETE", "/devops-tokens", {"id": token_id})["revoked"])
 
+    def expire_approval(self, approval: str) -> None:
+        """Let the time for an answer to a pending approval of a run end now."""
+        self.ask("POST", "/expire-approval", {"approval": approval})
+
     def plan_pipeline(self, organization: str, project: str, pipeline: int, **more: Any) -> dict[str, Any]:
         """Return what a run of a pipeline would do on this machine, with the `digest` to agree to.
 

@@ -124,6 +124,8 @@ class FakeHost:
         self.attachments.append((kind, name))
 
     def deployed(self, key: RunKey, deployment: Deployment) -> None:
+        if deployment.result:
+            self.deployments.pop()
         self.deployments.append(deployment)
 
     def step_environment(self) -> Mapping[str, str]:

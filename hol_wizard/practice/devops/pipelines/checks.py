@@ -1,7 +1,7 @@
 """Approvals on protected resources, and the decisions about them (Approvals and Checks, 7.1; official examples).
 
 Of the kinds of checks, only `Approval` is served: people approve before a stage that uses the resource starts.
-Approvers are users of the organization, not groups. The ID of an approval is that of its record `Checkpoint.Approval`.
+The ID of an approval is that of its record `Checkpoint.Approval`.
 """
 
 from __future__ import annotations
@@ -9,13 +9,23 @@ from __future__ import annotations
 from typing import Final
 
 from hol_wizard.practice.devops import errors
+from hol_wizard.practice.devops.approvers import Approvers
 from hol_wizard.practice.devops.members import member_id
 from hol_wizard.practice.devops.numbered import NumberedRegister
 from hol_wizard.practice.devops.paging import words
 from hol_wizard.practice.devops.pipeline_permissions import PipelinePermissions
 from hol_wizard.practice.devops.pipelines import scope
 from hol_wizard.practice.devops.pipelines.environments import Environments
-from hol_wizard.practice.devops.pipelines.scope import PROJECT, Place, Scope, address, enumerated, invalid, unserved
+from hol_wizard.practice.devops.pipelines.scope import (
+    PROJECT,
+    Place,
+    Scope,
+    address,
+    denied,
+    enumerated,
+    invalid,
+    unserved,
+)
 from hol_wizard.practice.kernel.clock import timestamp
 from hol_wizard.practice.kernel.service import (
     JsonObject,
@@ -38,7 +48,8 @@ from hol_wizard.practice.pipelines.plan import ProtectedKind
 APPROVAL: Final = "8c6f20a7-a545-4486-9777-f762fafe0d4d"
 """ID of the type `Approval`, the same everywhere (official examples)."""
 _SPACE: Final = "Microsoft.Azure.Pipelines.Checks.WebApi"
-_DEFAULT_MINUTES: Final = 43_200
+_MOST_MINUTES: Final = 43_200
+"""30 days, which is also the default; that it is the most is an estimate."""
 _SETTINGS: Final = frozenset(
     {
         *("approvers", "executionOrder", "minRequiredApprovers", "instructions", "blockedApprovers"),
@@ -46,6 +57,8 @@ _SETTINGS: Final = frozenset(
     }
 )
 _ORDERS: Final = ("anyOrder", "inSequence")
+_ORDER_NUMBERS: Final = {"1": "anyOrder", "2": "inSequence"}
+"""The same as numbers, which several public clients send."""
 _EXPANSIONS: Final = ("none", "settings")
 _STEPS: Final = ("none", "steps", "permissions")
 
@@ -84,6 +97,7 @@ class CheckRequests:
         self._environments = world.part(Environments)
         self._permissions = world.part(PipelinePermissions)
         self._scope = requests
+        self._approvers = Approvers(world, requests.people)
         self._environments.when_deleted.append(self._forget)
         path = f"{PROJECT}/pipelines/checks"
         router.add("GET", f"{path}/configurations", self._list, honors="resourceType resourceId $expand")
@@ -111,7 +125,8 @@ class CheckRequests:
     def _given(self, place: Place, body: JsonObject) -> Document:
         """Return what a body configures; it is checked first."""
         kind = member(body, "type")
-        if text(kind, "id").lower() != APPROVAL:
+        # A public client sends the name alone.
+        if (text(kind, "id") or text(kind, "name")).lower() not in {APPROVAL, "approval"}:
             raise unserved(f"the check '{text(kind, 'name') or text(kind, 'id')}'")
         if boolean(body, "isDisabled"):
             raise unserved("a check that is disabled")
@@ -125,36 +140,45 @@ class CheckRequests:
         if not approvers:
             raise invalid("An approval needs at least one approver.")
         for each in approvers:
-            if self._scope.people.named(place.organization, each) is None:
+            if not self._approvers.exists(place.project, each):
                 raise invalid(f"The identity {each} is not recognized.")
-        order = enumerated(text(settings, "executionOrder") or "anyOrder", _ORDERS, "executionOrder")
+        given = str(settings.get("executionOrder") or "anyOrder")
+        order = enumerated(_ORDER_NUMBERS.get(given, given), _ORDERS, "executionOrder")
         if order != "anyOrder" and len(approvers) > 1:
             raise unserved("approvers in sequence")
         minimum = whole_number(settings, "minRequiredApprovers")
         if not 0 <= minimum <= len(approvers):
             raise invalid("minRequiredApprovers is at most the number of approvers.")
+        timeout = whole_number(body, "timeout") or _MOST_MINUTES
+        if not 0 < timeout <= _MOST_MINUTES:
+            raise invalid(f"The timeout of a check is from 1 to {_MOST_MINUTES} minutes.")
         return {
             "approvers": approvers,
             "minimum": minimum,
             "order": order,
             "instructions": text(settings, "instructions"),
             "requester_may_approve": not boolean(settings, "requesterCannotBeApprover"),
-            "timeout": whole_number(body, "timeout") or _DEFAULT_MINUTES,
+            "timeout": timeout,
         }
 
     def _resource(self, place: Place, body: JsonObject) -> Document:
         resource = member(body, "resource")
         kinds = tuple(each.value for each in ProtectedKind)
         kind, identity = enumerated(text(resource, "type"), kinds, "type"), text(resource, "id")
-        environment = self._environments.find(identity) if kind == ProtectedKind.ENVIRONMENT else None
-        is_there = environment is not None and environment["project"] == place.id
-        if kind != ProtectedKind.ENVIRONMENT:
-            is_there = self._permissions.name_of(place.id, kind, identity) is not None
-        if not is_there:
+        given, name = text(resource, "name"), self._permissions.name_of(place.id, kind, identity)
+        if name is None:
             raise invalid(f"The resource {kind} {identity} does not exist.")
-        given = text(resource, "name")
-        name = environment["name"] if environment is not None else given
-        return {"kind": kind, "resource": identity.lower(), "name": name}
+        return {"kind": kind, "resource": identity.lower(), "name": name or given}
+
+    def _see_that_administered(self, request: Request, place: Place, check: Document) -> None:
+        """Make sure that the caller administers the resource of a check.
+
+        Raises:
+            Refused: They do not.
+        """
+        of = (place.id, check["kind"], check["resource"], request.who)
+        if not self._scope.administers(place, request.who) and not self._permissions.administers(*of):
+            raise denied(request.who, "Manage checks", place)
 
     def _list(self, request: Request) -> Response:
         place, query = self._scope.read(request), request.query
@@ -177,23 +201,25 @@ class CheckRequests:
         return Response(200, self._shown(request, place, self._find(request, place), settings=settings))
 
     def _create(self, request: Request) -> Response:
-        place = self._scope.administer(request, "Manage checks")
-        now = self._world.clock.now()
+        place, now = self._scope.read(request), self._world.clock.now()
+        resource = self._resource(place, request.json)
+        self._see_that_administered(request, place, resource)
         made: Document = {
             "id": self._checks.next_number(),
             "project": place.id,
             "by": request.who.id,
             "created": now,
             "modified": now,
-            **self._resource(place, request.json),
+            **resource,
             **self._given(place, request.json),
         }
         self._checks.keep(made)
         return Response(200, self._shown(request, place, made, settings=True))
 
     def _change(self, request: Request) -> Response:
-        place = self._scope.administer(request, "Manage checks")
+        place = self._scope.read(request)
         found = self._find(request, place)
+        self._see_that_administered(request, place, found)
         if member(request.json, "resource"):
             asked = self._resource(place, request.json)
             if asked["resource"] != found["resource"] or asked["kind"] != found["kind"]:
@@ -203,15 +229,17 @@ class CheckRequests:
         return Response(200, self._shown(request, place, changed, settings=True))
 
     def _delete(self, request: Request) -> Response:
-        place = self._scope.administer(request, "Manage checks")
-        self._checks.remove(str(self._find(request, place)["id"]))
+        place = self._scope.read(request)
+        found = self._find(request, place)
+        self._see_that_administered(request, place, found)
+        self._checks.remove(str(found["id"]))
         return Response(204)
 
     def _shown(self, request: Request, place: Place, found: Document, *, settings: bool) -> JsonObject:
         url = f"{address(request, place)}/pipelines/checks/configurations/{found['id']}"
         who = self._scope.identity(request, place, found["by"])
         configured = {
-            "approvers": [self._scope.people.shown(request, place.organization, each) for each in found["approvers"]],
+            "approvers": [self._approvers.shown(request, place.project, each) for each in found["approvers"]],
             "executionOrder": found["order"],
             "minRequiredApprovers": found["minimum"],
             "instructions": found["instructions"],
@@ -239,6 +267,7 @@ class ApprovalRequests:
     def __init__(self, world: World, router: Router, requests: Scope) -> None:
         self._runs = world.part(Runs)
         self._scope = requests
+        self._approvers = Approvers(world, requests.people)
         path = f"{PROJECT}/pipelines/approvals"
         # The path is also that of a pipeline whose ID is "approvals", and so are its described parameters.
         honored = "approvalIds userIds state top $expand"
@@ -293,6 +322,7 @@ class ApprovalRequests:
         """Approve or reject: only an approver, and only once (the texts of refusals are estimates)."""
         place = self._scope.read(request)
         who, value = member_id(place.organization.name, request.who.id), []
+        may_act_for = self._approvers.acts_for(place.project, request.who)
         for body in scope.objects(request):
             for name in ("reassignTo", "assignedApprover", "deferredTo"):
                 if body.get(name):
@@ -300,19 +330,18 @@ class ApprovalRequests:
             status = Status(enumerated(text(body, "status"), (Status.APPROVED, Status.REJECTED), "status"))
             found = self._find(place, text(body, "approvalId"))
             try:
-                decided = self._runs.decide(found["id"], who, {who}, status, text(body, "comment"))
+                decided = self._runs.decide(found["id"], who, may_act_for, status, text(body, "comment"))
             except DecisionError as error:
                 raise invalid(str(error), "ApprovalUpdateException") from error
             value.append(self._shown(request, place, decided, True))
         return Response(200, {"count": len(value), "value": value})
 
     def _shown(self, request: Request, place: Place, found: Document, steps: bool) -> JsonObject:
-        people, organization = self._scope.people, place.organization
         url = f"{address(request, place)}/pipelines/approvals/{found['id']}"
         shown = []
         for order, each in enumerate(found["steps"] if steps else (), 1):
             step: JsonObject = {
-                "assignedApprover": people.shown(request, organization, each["approver"]),
+                "assignedApprover": self._approvers.shown(request, place.project, each["approver"]),
                 "status": each["status"],
                 "comment": each["comment"],
                 "lastModifiedOn": timestamp(each["changed"]),
@@ -321,7 +350,7 @@ class ApprovalRequests:
                 "history": [],
             }
             if each["actual"]:
-                actual = people.shown(request, organization, each["actual"])
+                actual = self._approvers.shown(request, place.project, each["actual"])
                 step |= {"actualApprover": actual, "lastModifiedBy": actual}
             shown.append(step)
         return {

@@ -1,7 +1,9 @@
 """Environments of projects, and what was deployed to them (distributedtask/environments, 7.1).
 
-A name that a pipeline's YAML uses for the first time becomes an empty environment, which that pipeline may use
-(azure/devops/pipelines/process/environments).
+The web editor, which the practice cloud does not have, creates an environment that a new YAML file names. A run does
+not: "You add a reference to an environment that doesn't exist, and then cause a manual or continuous integration
+pipeline to be triggered" fails (azure/devops/pipelines/process/environments, FAQ). Contributors create environments,
+and the creator of one is its administrator (the same page, "User permissions").
 """
 
 from __future__ import annotations
@@ -13,13 +15,15 @@ from typing import Final
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import errors, paging
 from hol_wizard.practice.devops.numbered import NumberedRegister
-from hol_wizard.practice.devops.pipelines.builds import Builds
-from hol_wizard.practice.devops.pipelines.scope import PROJECT, Place, Scope, invalid, page_address
+from hol_wizard.practice.devops.pipeline_permissions import PipelinePermissions
+from hol_wizard.practice.devops.pipelines.scope import PROJECT, Place, Scope, denied, invalid, page_address
 from hol_wizard.practice.kernel.clock import timestamp
 from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, text
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.pipelines.host import Deployment, RunKey
+from hol_wizard.practice.pipelines.orchestrate.runs import Runs
+from hol_wizard.practice.pipelines.plan import ProtectedKind
 
 _TASK: Final = "Microsoft.TeamFoundation.DistributedTask.WebApi"
 
@@ -34,6 +38,19 @@ class Environments(NumberedRegister):
         self._world = world
         self.when_deleted: list[Callable[[str, str], None]] = []
         """Called with the IDs of the project and of a deleted environment, because a later one can have the same ID."""
+        world.part(PipelinePermissions).knows(ProtectedKind.ENVIRONMENT.value, self._name_in, self._was_created_by)
+
+    def _in(self, project: str, identity: str) -> Document | None:
+        found = self.find(identity)
+        return found if found is not None and found["project"] == project else None
+
+    def _name_in(self, project: str, identity: str) -> str | None:
+        found = self._in(project, identity)
+        return None if found is None else str(found["name"])
+
+    def _was_created_by(self, project: str, identity: str, who: seed.Principal) -> bool:
+        found = self._in(project, identity)
+        return found is not None and found["by"] == who.id
 
     def of(self, project: str) -> list[Document]:
         """Return the environments of a project."""
@@ -65,12 +82,19 @@ class Environments(NumberedRegister):
             tell(environment["project"], str(environment["id"]))
 
     def deployed(self, key: RunKey, deployment: Deployment) -> None:
-        """Add a deployment to the history of its environment, newest first."""
+        """Add a deployment to the history of its environment, newest first, or record its end there."""
         found = self.named(key.project, deployment.environment)
-        if found is not None:
+        if found is None:
+            return
+        new = {"pipeline": key.pipeline, "run": key.run, **asdict(deployment)}
+        for kept in found["deployments"]:
+            if all(kept[name] == new[name] for name in ("run", "stage", "job", "attempt")):
+                kept |= new
+                break
+        else:
             number = 1 + max((each["id"] for each in found["deployments"]), default=0)
-            record = {"id": number, "pipeline": key.pipeline, "run": key.run, **asdict(deployment)}
-            self.keep({**found, "deployments": [record, *found["deployments"]]})
+            found["deployments"].insert(0, {"id": number, **new})
+        self.keep(found)
 
 
 class EnvironmentRequests:
@@ -79,7 +103,8 @@ class EnvironmentRequests:
     def __init__(self, world: World, router: Router, requests: Scope) -> None:
         self._world = world
         self._environments = world.part(Environments)
-        self._builds = world.part(Builds)
+        self._runs = world.part(Runs)
+        self._permissions = world.part(PipelinePermissions)
         self._scope = requests
         path = f"{PROJECT}/distributedtask/environments"
         router.add("GET", path, self._list, honors="name $top continuationToken")
@@ -97,6 +122,21 @@ class EnvironmentRequests:
             raise errors.refused(404, message, "EnvironmentNotFoundException", _TASK)
         return found
 
+    def _administered(self, request: Request) -> tuple[Place, Document]:
+        """Return an environment for a change that only its administrators may make.
+
+        Raises:
+            Refused: There is none, or the caller does not administer it.
+        """
+        place = self._scope.read(request)
+        found = self._find(request, place)
+        kind = ProtectedKind.ENVIRONMENT.value
+        if not self._scope.administers(place, request.who) and not self._permissions.administers(
+            place.id, kind, str(found["id"]), request.who
+        ):
+            raise denied(request.who, "Manage environment", place)
+        return place, found
+
     def _list(self, request: Request) -> Response:
         place, wanted = self._scope.read(request), request.query.get("name", "").lower()
         found = [each for each in self._environments.of(place.id) if wanted in {"", each["name"].lower()}]
@@ -107,7 +147,7 @@ class EnvironmentRequests:
         return Response(200, {**self._shown(request, place, self._find(request, place)), "resources": []})
 
     def _create(self, request: Request) -> Response:
-        place = self._scope.contribute(request, "Manage environments")
+        place = self._scope.contribute(request, "Create environment")
         name = self._checked(place, text(request.json, "name"))
         description = text(request.json, "description")
         made = self._environments.create(place.id, name, request.who.id, description)
@@ -123,8 +163,7 @@ class EnvironmentRequests:
         return name.strip()
 
     def _change(self, request: Request) -> Response:
-        place = self._scope.contribute(request, "Manage environments")
-        found, body = self._find(request, place), request.json
+        (place, found), body = self._administered(request), request.json
         if "name" in body:
             found["name"] = self._checked(place, text(body, "name"), found["id"])
         if "description" in body:
@@ -133,8 +172,7 @@ class EnvironmentRequests:
         return Response(200, self._shown(request, place, found))
 
     def _delete(self, request: Request) -> Response:
-        place = self._scope.contribute(request, "Manage environments")
-        self._environments.delete(self._find(request, place))
+        self._environments.delete(self._administered(request)[1])
         return Response(204)
 
     def _records(self, request: Request) -> Response:
@@ -149,8 +187,14 @@ class EnvironmentRequests:
 
     def _record(self, request: Request, place: Place, environment: Document, kept: Document) -> JsonObject:
         pages = page_address(request, place)
-        run = {"id": kept["run"], "name": str(kept["run"])}
-        links = {"web": {"href": f"{pages}/_build/results?buildId={kept['run']}"}}
+        build, definition = (
+            f"_build/results?buildId={kept['run']}",
+            f"_build/definition?definitionId={kept['pipeline']}",
+        )
+        run = self._runs.run(RunKey(place.id, kept["pipeline"], kept["run"]))
+        name = run["request"]["pipeline"]["name"] if run is not None else str(kept["pipeline"])
+        number = run["number"] if run is not None else str(kept["run"])
+        ended = {"result": kept["result"], "finishTime": timestamp(kept["finished"])} if kept["result"] else {}
         return {
             "id": kept["id"],
             "environmentId": environment["id"],
@@ -160,14 +204,13 @@ class EnvironmentRequests:
             "planId": seed.fixed_id(f"plan {kept['run']}"),
             "stageName": kept["stage"],
             "jobName": kept["job"],
-            "stageAttempt": 1,
+            "stageAttempt": kept["attempt"],
             "jobAttempt": 1,
-            "definition": {"id": kept["pipeline"], "name": str(kept["pipeline"])},
-            "owner": {**run, "_links": links},
-            "result": kept["result"],
+            "definition": {"id": kept["pipeline"], "name": name, "_links": {"web": {"href": f"{pages}/{definition}"}}},
+            "owner": {"id": kept["run"], "name": number, "_links": {"web": {"href": f"{pages}/{build}"}}},
             "queueTime": timestamp(kept["started"]),
             "startTime": timestamp(kept["started"]),
-            "finishTime": timestamp(kept["finished"]),
+            **ended,
         }
 
     def _shown(self, request: Request, place: Place, found: Document) -> JsonObject:

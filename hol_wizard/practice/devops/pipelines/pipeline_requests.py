@@ -286,10 +286,24 @@ class PipelineRequests:
         if not brief:
             repository = {"id": self._repositories.identity(place.project), "type": "azureReposGit"}
             own = {"repository": repository, "refName": build["branch"], "version": build["commit"]}
-            shown |= {"resources": {"repositories": {_SELF: own}}, "finalYaml": state.final_yaml}
+            upstream = {
+                alias: {"pipeline": self._upstream(request, place, project, pipeline), "version": version}
+                for alias, (project, pipeline, version) in state.upstream.items()
+            }
+            resources = {"repositories": {_SELF: own}, **({"pipelines": upstream} if upstream else {})}
+            shown |= {"resources": resources, "finalYaml": state.final_yaml}
             if state.variables:
                 shown["variables"] = {name: {"value": value} for name, value in state.variables.items()}
         return shown
+
+    def _upstream(self, request: Request, place: Place, project: str, number: int) -> JsonObject:
+        """Return a reference to a pipeline whose run was used; of one that is gone, only its ID is known."""
+        found = self._scope.projects.named(project)
+        there = place if found is None else Place.of(found)
+        definition = self._definitions.numbered(there, number)
+        if definition is None:
+            return {"id": number}
+        return self._reference(request, there, definition, newest(definition))
 
     def _artifact(self, request: Request) -> Response:
         place, definition, build = self._of_run(request)

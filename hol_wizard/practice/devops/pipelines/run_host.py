@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from hol_wizard.practice import seed
 from hol_wizard.practice.devops.organizations import ORGANIZATIONS
 from hol_wizard.practice.devops.pipeline_permissions import PipelinePermissions
 from hol_wizard.practice.devops.pipelines.artifacts import Artifacts
@@ -107,18 +106,8 @@ class RunHost:
         if kind is ProtectedKind.REPOSITORY:
             there = self._sources.find(project, name)
             return None if there is None else Found(f"{there['id']}.{repository_id(there)}", there["name"])
-        return self._environment(key, name)
-
-    def _environment(self, key: RunKey, name: str) -> Found:
-        """Return an environment; one that a run names first is created, and its pipeline may use it."""
-        found = self._environments.named(key.project, name)
-        if found is None:
-            build = self._builds.of_run(key)
-            who = self._world.principal(build["by"]) if build is not None else None
-            found = self._environments.create(key.project, name, (who or seed.ORGANIZER).id)
-            kind = ProtectedKind.ENVIRONMENT.value
-            self._permissions.authorize(key.project, kind, str(found["id"]), who or seed.ORGANIZER, key.pipeline)
-        return Found(str(found["id"]), found["name"])
+        environment = self._environments.named(key.project, name)
+        return None if environment is None else Found(str(environment["id"]), environment["name"])
 
     def authorized(self, key: RunKey, kind: ProtectedKind, identity: str) -> bool:
         """Return whether the pipeline may use a protected resource.
@@ -263,7 +252,7 @@ class RunHost:
         await self._attachments.add(key, record, kind, name, file)
 
     def deployed(self, key: RunKey, deployment: Deployment) -> None:
-        """Record the end of a deployment job in its environment's history."""
+        """Record the start or the end of a deployment job in its environment's history."""
         self._environments.deployed(key, deployment)
 
     # For the programs of a step

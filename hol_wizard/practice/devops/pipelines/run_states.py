@@ -38,6 +38,8 @@ class BuildState:
     """IDs of the timelines of earlier attempts of stages."""
     variables: dict[str, str]
     """Those that were set when it was queued."""
+    upstream: dict[str, tuple[str, int, str]]
+    """The runs of other pipelines that it uses, by alias: the project's ID, the pipeline's ID, and the number."""
 
     @property
     def completed(self) -> bool:
@@ -80,6 +82,10 @@ class RunStates:
             final_yaml=run["request"]["plan"].get("final_yaml", ""),
             earlier=tuple(run.get("earlier_timelines", ())),
             variables=dict(run["request"].get("variables", {})),
+            upstream={
+                alias: (each["project"]["id"], int(each["pipeline"]["id"]), each["run"]["name"])
+                for alias, each in run["request"].get("pipelines", {}).items()
+            },
         )
 
     def cancel(self, build: Document, who: seed.Principal) -> None:

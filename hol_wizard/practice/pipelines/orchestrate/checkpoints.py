@@ -51,6 +51,10 @@ def missing_text(kind: ProtectedKind, name: str, job: str, step: str, given: str
     what = _TITLES[kind]
     if kind is ProtectedKind.QUEUE:
         return f"Could not find a pool with name {name}. The pool does not exist or has not been authorized for use."
+    if kind is ProtectedKind.ENVIRONMENT:
+        # azure/devops/pipelines/process/environments, FAQ.
+        reason = "The environment does not exist or has not been authorized for use."
+        return f"{where}Environment {name} could not be found. {reason}"
     if step and given:
         where += f"Step {step} input {given} references "
     elif job:

@@ -209,6 +209,7 @@ class Progress:
             leg.update(job=uuid.uuid4().hex, variables=each.variables, hook=each.hook)
             job["legs"].append(leg)
             self._tools.timeline.add_leg(run, stage, job, leg, title_of_leg(job_plan, each.name))
+        self._deployed(stage, job, job_plan)
         self._run_legs(stage, job, job_plan)
         return True
 
@@ -256,12 +257,18 @@ class Progress:
         run = self._run
         complete(job, result)
         self._tools.timeline.end(run, job["record"], result, messages)
-        if plan.environment is not None and result is not Result.SKIPPED:
-            started = min((each.get("started") or self._tools.now() for each in job["legs"]), default=self._tools.now())
-            self._tools.host.deployed(
-                self._request.key,
-                Deployment(plan.environment.name, stage["name"], job["name"], str(result), started, self._tools.now()),
+        if result is not Result.SKIPPED:
+            self._deployed(stage, job, plan, str(result))
+
+    def _deployed(self, stage: Document, job: Document, plan: Job, result: str = "") -> None:
+        """Tell the environment of a deployment job that it has started, or how it has ended."""
+        if plan.environment is not None:
+            now = self._tools.now()
+            started = min((each.get("started") or now for each in job["legs"]), default=now)
+            deployment = Deployment(
+                plan.environment.name, stage["name"], stage["attempt"], job["name"], started, result, now
             )
+            self._tools.host.deployed(self._request.key, deployment)
 
     # Values
 
