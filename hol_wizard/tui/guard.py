@@ -21,6 +21,7 @@ from rich.console import RenderableType
 from textual._context import active_message_pump
 from textual.app import App, ScreenStackError
 from textual.await_complete import AwaitComplete
+from textual.content import Content
 from textual.dom import DOMNode, NoScreen
 from textual.driver import Driver
 from textual.events import Resize
@@ -28,9 +29,12 @@ from textual.message_pump import Callback, MessagePump
 from textual.screen import Screen
 
 from hol_wizard.tui.terminal import terminal_class
+from hol_wizard.tui.widgets.message_line import MessageLine, message_content
 
 if TYPE_CHECKING:
     from textual._types import CallbackType
+    from textual.notifications import SeverityLevel
+    from textual.timer import Timer
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +52,11 @@ def is_gone(pump: MessagePump) -> bool:
         return pump._pruning or screen._pruning or screen not in pump.app.screen_stack
     except (NoScreen, ScreenStackError):
         return True
+
+
+def reading_time(text: str) -> float:
+    """Return for how many seconds a message is shown: time to notice it, and to read 15 characters a second."""
+    return 3.0 + len(text) / 15
 
 
 class GuardedScreen(Screen[Answer]):
@@ -82,7 +91,10 @@ class GuardedScreen(Screen[Answer]):
         self.dismiss(None)
 
     def on_screen_resume(self) -> None:
-        """Close if the answer came while another dialog was above."""
+        """Show the app's message; close if the answer came while another dialog was above."""
+        if isinstance(self.app, GuardedApp) and self.is_ready:
+            for line in self.query(MessageLine):
+                line.show(self.app.message)
         if self._answered:
             self.call_later(self.dismiss, self._answer)
 
@@ -116,6 +128,48 @@ class GuardedApp(App[int]):
 
     broken = False
     """Whether an unexpected error ended the app."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._messages: dict[Content, Timer] = {}
+        """What the app says at the moment, each with the timer of its end; the newest comes last."""
+
+    @property
+    def message(self) -> Content:
+        """What the app says at the moment, the newest message first."""
+        return Content("\n").join(reversed(self._messages))
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Say something in the message line; Textual's own toasts would cover what the person reads."""
+        del markup
+        said = message_content(message, title, severity)
+        self._forget_message(said)
+        self._messages[said] = self.set_timer(timeout or reading_time(message), lambda: self._forget_message(said))
+        self._show_message()
+
+    def _forget_message(self, said: Content) -> None:
+        if (timer := self._messages.pop(said, None)) is not None:
+            timer.stop()
+            self._show_message()
+
+    def clear_notifications(self) -> None:
+        """Remove all messages."""
+        for said in list(self._messages):
+            self._forget_message(said)
+
+    def _show_message(self) -> None:
+        for screen in self.screen_stack if self.is_running else ():
+            if screen.is_mounted and not is_gone(screen):
+                for line in screen.query(MessageLine):
+                    line.show(self.message)
 
     def get_driver_class(self) -> type[Driver]:
         """Return the driver that survives any input and a closed terminal."""

@@ -20,6 +20,7 @@ from hol_wizard.tui.commands import Place, bindings_of
 from hol_wizard.tui.result_text import busy_text
 from hol_wizard.tui.widgets.head_bar import HeadBar, bar
 from hol_wizard.tui.widgets.key_bar import KeyBar
+from hol_wizard.tui.widgets.message_line import MessageLine
 from hol_wizard.tui.widgets.rows import Rows
 
 
@@ -49,6 +50,7 @@ class OverviewScreen(BoardScreen):
             yield Rows(self._row, id="sections")
             with VerticalScroll(id="detail-pane", can_focus=False):
                 yield Static(id="detail", markup=False)
+        yield MessageLine()
         yield Static(id="line", markup=False)
         yield KeyBar(Place.OVERVIEW)
 

@@ -18,6 +18,7 @@ from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.commands import Place, bindings_of
 from hol_wizard.tui.widgets.head_bar import HeadBar
 from hol_wizard.tui.widgets.key_bar import KeyBar
+from hol_wizard.tui.widgets.message_line import MessageLine
 from hol_wizard.tui.widgets.report_tree import ReportTree
 
 
@@ -41,6 +42,7 @@ class ReportScreen(BoardScreen):
         """Lay out the screen."""
         yield HeadBar()
         yield ReportTree(id="report")
+        yield MessageLine()
         yield KeyBar(Place.REPORT)
 
     def on_mount(self) -> None:

@@ -283,16 +283,18 @@ class RunningApp(GuardedApp):
             self.notify(outcome.receipt_kept, title="Receipt", markup=False)
         if outcome.cost is None:
             return
-        before = self.cost.running if self.cost is not None else ()
         self.take_cost(outcome.cost)
-        if outcome.cost.running and {each.what for each in outcome.cost.running} != {each.what for each in before}:
-            # Two lines: a longer message would hide half of a small screen, and the key shows the rest.
-            said = f"{outcome.cost.line}. $ shows more."
-            self.notify(said, title=outcome.cost.heading(), timeout=6, markup=False)
 
     def take_cost(self, found: Cost) -> None:
-        """Show what is running, and check it again after a while."""
+        """Show what is running, say what has changed, and check it again after a while."""
+        before = self.cost.running if self.cost is not None else ()
         self.cost = found
+        names, names_before = ({each.what: None for each in running} for running in (found.running, before))
+        if any(name not in names_before for name in names):
+            self.notify(f"{found.line}. $ shows more.", title=found.heading(), markup=False)
+        elif stopped := [name for name in names_before if name not in names]:
+            still = f" {found.line}." if found.running else " Nothing that is billed by the hour is running."
+            self.notify(f"{', '.join(stopped)}.{still}", title="No longer running", markup=False)
         if self._cost_timer is not None:
             self._cost_timer.stop()
         self._cost_timer = self.set_timer(COST_EVERY, self.look_at_cost) if found.running else None

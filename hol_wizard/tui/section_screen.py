@@ -28,6 +28,7 @@ from hol_wizard.tui.widgets.coverage_bar import report_content
 from hol_wizard.tui.widgets.head_bar import HeadBar, bar
 from hol_wizard.tui.widgets.key_bar import KeyBar
 from hol_wizard.tui.widgets.log_lines import LogLines
+from hol_wizard.tui.widgets.message_line import MessageLine
 from hol_wizard.tui.widgets.pane_tabs import PaneTabs
 from hol_wizard.tui.widgets.prose import Prose
 from hol_wizard.tui.widgets.rows import Rows
@@ -97,6 +98,7 @@ class SectionScreen(BoardScreen):
                     yield Prose(id="prose")
                     yield Static(id="hints", markup=False)
                 yield LogLines(id="log")
+        yield MessageLine()
         yield Static(id="line", markup=False)
         yield KeyBar(Place.SECTION)
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hol_wizard.engine.results import Status
 from hol_wizard.tui.overview_screen import OverviewScreen
 from hol_wizard.tui.section_screen import SectionScreen
 from hol_wizard.tui.widgets.rows import Rows
 from tests.tui.conftest import MakeApp
-from tests.tui.fake_wizard import FakeWizard
+from tests.tui.fake_wizard import RUNS, FakeWizard
 from tests.tui.looking import at_rest, screen_of, seen, until, until_seen
 
 GROUP_DEV = "resource-groups/create-the-three-resource-groups@dev"
@@ -100,3 +102,48 @@ async def test_a_wide_overview_tells_about_the_section_under_the_cursor(make_app
         await pilot.press("down", "down")
         await until_seen(pilot, "This section is about create", "(pipeline)")
         assert "**" not in screen_of(pilot)
+
+
+async def test_a_message_takes_a_line_of_its_own_and_hides_nothing(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await at_rest(pilot)
+        before = seen(app).splitlines()
+        app.notify("It is done. " * 30, title="✓ Done", timeout=60, markup=False)
+        await until_seen(pilot, "✓ Done  It is done.")
+        after = seen(app).splitlines()
+        assert [line.rstrip() for line in after[-2:]] == [line.rstrip() for line in before[-2:]]
+        assert sum("It is done." in line for line in after) == 3
+        assert [line[:40] for line in after[:17]] == [line[:40] for line in before[:17]]
+        app.clear_notifications()
+        await until(pilot, lambda: seen(app).splitlines() == before)
+
+
+async def test_a_message_is_shown_in_a_dialog_and_below_it(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await at_rest(pilot)
+        await pilot.press("question_mark")
+        await until_seen(pilot, "Close")
+        app.notify("Copied [this].", timeout=60, markup=False)
+        await until_seen(pilot, "· Copied [this].", "Close")
+        await pilot.press("escape")
+        await until_seen(pilot, "· Copied [this].", "Create the cluster")
+
+
+async def test_a_change_of_what_costs_money_is_told(make_app: MakeApp, fake: FakeWizard) -> None:
+    fake.costs = RUNS
+    app = make_app()
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await at_rest(pilot)
+        app.take_cost(RUNS)
+        await until_seen(pilot, "Running now", "2 clusters run, ~0.48 USD/h+DBU. $ shows more.")
+        app.clear_notifications()
+        app.take_cost(RUNS)
+        await pilot.pause()
+        assert "shows more" not in seen(app), "nothing has changed"
+        app.take_cost(replace(RUNS, running=RUNS.running[:1]))
+        await until_seen(pilot, "No longer running: Cluster cpu (pipeline). 1 cluster runs")
+        app.clear_notifications()
+        app.take_cost(replace(RUNS, running=()))
+        await until_seen(pilot, "No longer running: Cluster cpu (dev). Nothing that is billed")

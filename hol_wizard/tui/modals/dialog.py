@@ -14,6 +14,7 @@ from textual.widgets import Button, Static
 from textual.worker import Worker, WorkerState
 
 from hol_wizard.tui.guard import GuardedScreen, is_gone
+from hol_wizard.tui.widgets.message_line import MessageLine
 
 if TYPE_CHECKING:
     from hol_wizard.tui.app import HolWizardApp
@@ -43,6 +44,7 @@ class Dialog(ModalScreen[Answer], GuardedScreen[Answer]):
             yield Static(self.heading, id="heading", markup=False)
             with VerticalScroll(id="content"):
                 yield from self.body()
+            yield MessageLine()
             with Horizontal(id="buttons"):
                 yield from self.buttons()
 
