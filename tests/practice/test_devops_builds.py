@@ -376,6 +376,69 @@ def test_templates_of_other_repositories_need_consent_too(ground: Ground, shared
     assert refused(ground) == missing("files and steps")
 
 
+READS_OWN = """\
+trigger: none
+steps:
+- bash: |
+    set -e
+    here="$(System.CollectionUri)$(System.TeamProject)/_apis/build"
+    printf %s "$TOKEN" > $(Build.ArtifactStagingDirectory)/token
+    git -c http.extraheader="AUTHORIZATION: bearer $TOKEN" ls-remote "$(Build.Repository.Uri)" > refs
+    grep -q "$(Build.SourceVersion)" refs
+    python3 ask.py GET "$here/builds/$(Build.BuildId)?api-version=7.1" 200
+    python3 ask.py GET "$here/builds/$(Build.BuildId)/artifacts?api-version=7.1" 200
+    python3 ask.py GET "$(System.CollectionUri)other/_apis/build/builds?api-version=7.1" 404
+    python3 ask.py POST "$here/builds?definitionId=1&api-version=7.1" 403
+    python3 ask.py POST "$(System.OidcRequestUri)?api-version=7.1-preview.1&serviceConnectionId=$(System.JobId)" 403
+    git config http.extraheader "AUTHORIZATION: bearer $TOKEN"
+    git push "$(Build.Repository.Uri)" HEAD:refs/heads/made 2> said && exit 1
+    grep -q "403\\|GenericContribute" said
+  displayName: Use the token
+  env:
+    TOKEN: $(System.AccessToken)
+- bash: test -z "$SYSTEM_ACCESSTOKEN"
+- publish: $(Build.ArtifactStagingDirectory)
+  artifact: kept
+"""
+ASK = """\
+import os, sys, urllib.error, urllib.request
+method, address, wanted = sys.argv[1:]
+headers = {"Authorization": f"Bearer {os.environ['TOKEN']}", "Content-Type": "application/json"}
+asked = urllib.request.Request(address, b"{}" if method == "POST" else None, headers, method=method)
+try:
+    status = urllib.request.urlopen(asked).status
+except urllib.error.HTTPError as error:
+    status = error.code
+sys.exit(f"{method} {address}: {status}" if status != int(wanted) else 0)
+"""
+
+
+@pytest.mark.slow
+def test_a_jobs_token_opens_what_the_build_service_may_and_ends_with_the_job(ground: Ground) -> None:
+    ground.devops.make("other")
+    ground.cloud.wrong_on_purpose("POST ")
+    ground.commit("Asks", **{"ask__py": ASK})
+    ground.push(READS_OWN)
+    build = ground.run()
+    log = ground.record(build["id"], "Use the token")["log"]
+    said = ground.project.ask("GET", f"/build/builds/{build['id']}/logs/{log['id']}").text
+    assert build["result"] == "succeeded", said
+    (artifact,) = ground.project.get(f"/build/builds/{build['id']}/artifacts")["value"]
+    content = ground.devops.http.get(artifact["resource"]["downloadUrl"], timeout=10).content
+    token = zipfile.ZipFile(io.BytesIO(content)).read("kept/token").decode()
+    assert len(token) > 40
+    assert token not in said
+    done = git(
+        ground.clone,
+        "-c",
+        f"http.extraheader=AUTHORIZATION: bearer {token}",
+        "ls-remote",
+        remote(ground.cloud),
+        cloud=ground.cloud,
+    )
+    assert done.returncode != 0
+
+
 def test_a_plan_says_what_a_run_would_do(ground: Ground) -> None:
     control = ground.cloud.control
     ground.push("trigger: none\nsteps:\n- bash: |\n    sudo apt-get install jq\n    echo 2\n    echo 3\n    echo 4\n")

@@ -15,11 +15,11 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.arm.inventory import Resources
 from hol_wizard.practice.devops.members import member_id
 from hol_wizard.practice.devops.organizations import PRACTICE
+from hol_wizard.practice.devops.pipeline_jobs import BuildService, PipelineJobs
 from hol_wizard.practice.devops.pipeline_permissions import PipelinePermissions
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.service_connections import (
     AUDIENCE,
-    PipelineJobs,
     ServiceConnections,
     ServiceConnectionsService,
 )
@@ -400,42 +400,34 @@ def test_a_run_asks_whether_a_pipeline_may_use_a_resource(cloud: Cloud) -> None:
     assert permissions.name_of("other", "endpoint", cloud.connection["id"]) is None
 
 
-def test_a_job_that_runs_is_known_with_its_connections(cloud: Cloud) -> None:
-    job: dict[str, Any] = {
-        "id": seed.fixed_id("job"),
-        "plan": seed.fixed_id("plan"),
-        "project": cloud.project,
-        "connections": [],
-    }
-    with cloud.world.store.transaction():
-        cloud.world.part(PipelineJobs).keep(job)
-        assert cloud.world.part(PipelineJobs).find(job["id"]) == job
-        login = cloud.world.part(ServiceConnections).login(cloud.connection)
-    assert (login.tenant, login.client) == (seed.TENANT, seed.fixed_id("client"))
-
-
 def test_a_running_job_gets_the_assertion_of_a_connection_that_it_may_use(cloud: Cloud) -> None:
     world, router = cloud.world, Router()
     ServiceConnectionsService(world, router, world.part(Projects))
     plan, number = seed.fixed_id("plan"), seed.fixed_id("job")
-    job = {"id": number, "plan": plan, "project": cloud.project, "principal": seed.ATTENDEE.id}
+    project = {"id": cloud.project, "name": "lab", "organization": "practice"}
     path = f"/practice/{cloud.project}/_apis/distributedtask/hubs/build/plans/{plan}/jobs/{number}/oidctoken"
     route, match, _ = router.find("POST", path)
     assert route is not None
     query = {"serviceconnectionid": cloud.connection["id"]}
 
-    def ask(who: seed.Principal, connections: list[str]) -> Response:
+    def ask(connections: list[str], who: seed.Principal | None = None) -> Response:
+        jobs = world.part(PipelineJobs)
         with world.store.transaction():
-            world.part(PipelineJobs).keep({**job, "connections": connections})
+            who = who or jobs.holder(jobs.begin(number, plan, project, connections))
             answer = route.handler(Request("POST", path, query, {}, b"{}", "", match=match, caller=who))
         assert isinstance(answer, Response)
         return answer
 
-    given = ask(seed.ATTENDEE, [cloud.connection["id"]])
+    given = ask([cloud.connection["id"]])
     assert isinstance(given.body, dict)
     client = cloud.connection["parameters"]["serviceprincipalid"]
     assertions.verify(world, client, given.body["oidcToken"], "", ())
-    for who, connections in ((seed.ORGANIZER, [cloud.connection["id"]]), (seed.ATTENDEE, [])):
+    of_another = BuildService("1", "Build\\2", "other", "", "practice", "2")
+    for connections, who in (
+        ([cloud.connection["id"]], seed.ATTENDEE),
+        ([cloud.connection["id"]], of_another),
+        ([], None),
+    ):
         with pytest.raises(Refused) as refused:
-            ask(who, connections)
+            ask(connections, who)
         assert refused.value.response.status == 403

@@ -12,6 +12,7 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.devops import errors
 from hol_wizard.practice.devops.organizations import ORGANIZATIONS, Organization
 from hol_wizard.practice.devops.personal_tokens import PersonalTokens, may
+from hol_wizard.practice.devops.pipeline_jobs import BuildService, PipelineJobs
 from hol_wizard.practice.entra.tokens import Tokens
 from hol_wizard.practice.kernel.service import Refused, Request, Response
 from hol_wizard.practice.kernel.world import World
@@ -32,6 +33,12 @@ def caller(world: World, request: Request) -> seed.Principal:
         Refused: There is no valid one, or the organization does not accept this kind.
     """
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    job = world.part(PipelineJobs).holder(_password(given) if scheme.lower() == "basic" else given.strip())
+    if job is not None:
+        # As with a personal access token, the route table of the whole service belongs to no organization.
+        if _organization(request) not in {job.organization, "_apis" if request.method == "OPTIONS" else ""}:
+            raise _not_signed_in(world, request)
+        return job
     if scheme.lower() == "basic":
         # git's credential helpers send an Entra token as the password (Git Credential Manager).
         password = _password(given)
@@ -158,7 +165,7 @@ def named(name: str, who: seed.Principal) -> Organization:
     if found is None:
         # The page that dev.azure.com shows; its status is public knowledge, its text is shortened.
         raise Refused(Response(404, "<!DOCTYPE html>\r\n<html><head><title>404 - Page not found</title></head></html>"))
-    if who.id not in found.members:
+    if who.id not in found.members and not (isinstance(who, BuildService) and who.organization == found.name):
         message = f"TF400813: The user '{seed.TENANT}\\{who.client}' is not authorized to access this resource."
         raise errors.refused(401, message, "UnauthorizedRequestException")
     return found

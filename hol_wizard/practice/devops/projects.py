@@ -10,6 +10,7 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, errors, paging
 from hol_wizard.practice.devops.members import Members
 from hol_wizard.practice.devops.organizations import PROCESSES, Organization, Process
+from hol_wizard.practice.devops.pipeline_jobs import BuildService
 from hol_wizard.practice.kernel.clock import short_timestamp
 from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router, member, text
 from hol_wizard.practice.kernel.store import Document
@@ -123,6 +124,8 @@ class Projects:
 
         Members who were there from the beginning are contributors.
         """
+        if isinstance(who, BuildService):
+            return "projectReader" if who.project == project["id"] else ""
         if who.id == project["owner"] or who.id in organization.administrators:
             return "projectAdministrator"
         invited = self._members.of(organization.name, who.id)

@@ -19,6 +19,7 @@ from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, errors, paging
 from hol_wizard.practice.devops.members import identity_ref
 from hol_wizard.practice.devops.organizations import ORGANIZATIONS, Organization
+from hol_wizard.practice.devops.pipeline_jobs import BuildService, PipelineJobs
 from hol_wizard.practice.devops.pipeline_permissions import ENDPOINT, PipelinePermissions
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.directory import assertions, objects
@@ -131,16 +132,6 @@ class ServiceConnections(Register):
             record: `ServiceEndpointExecutionData`: `id`, `planType`, `definition`, `owner`, `startTime`, …
         """
         self.keep({**connection, "uses": [record, *connection["uses"]][:100]})
-
-
-class PipelineJobs(Register):
-    """The jobs of pipelines that run now, with what they may request for themselves.
-
-    Documents: `id` (the job), `plan`, `project`, `principal` (object ID of the identity whose token the job has), and
-    `connections` (IDs of those that it may use). The service of pipelines adds and removes them.
-    """
-
-    collection = "devops_pipeline_jobs"
 
 
 class ServiceConnectionsService:
@@ -387,7 +378,9 @@ class ServiceConnectionsService:
             raise errors.refused(404, message, "TaskOrchestrationJobNotFoundException", _JOBS)
         wanted = request.query.get("serviceconnectionid", "").lower()
         found = self._connections.find(wanted)
-        if request.who.id != job["principal"] or found is None or wanted not in job["connections"]:
+        who = request.who
+        owns = isinstance(who, BuildService) and who.project == job["project"]["id"]
+        if not owns or found is None or wanted not in job["connections"]:
             message = f"The job is not authorized to use the service connection '{wanted}'."  # an estimate
             raise errors.refused(403, message, "AccessDeniedException", _JOBS)
         return Response(200, {"oidcToken": self._connections.login(found).assertion})

@@ -227,8 +227,19 @@ class Host(Protocol):
         """
         ...
 
-    async def access_token(self, key: RunKey) -> str:
-        """Return the job's access token (`System.AccessToken`)."""
+    async def job_begins(self, key: RunKey, record: str, plan: str, connections: Sequence[str]) -> str:
+        """Return the access token of a job (`System.AccessToken`), which works until `job_ended`.
+
+        Args:
+            key: The run.
+            record: ID of the job's timeline record.
+            plan: ID of the run's orchestration plan.
+            connections: Names of the service connections that the job is authorized to use.
+        """
+        ...
+
+    def job_ended(self, record: str) -> None:
+        """Let the access token of a job not work anymore."""
         ...
 
     async def publish_artifact(self, key: RunKey, artifact: Artifact, record: str) -> None:

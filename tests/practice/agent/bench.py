@@ -68,6 +68,7 @@ class FakeHost:
     deployments: list[Deployment] = field(default_factory=list)
     signs_in_with: str = "job-access-token"
     assertion: str = "id-token-1"
+    ended_jobs: list[str] = field(default_factory=list)
 
     def refusal(self, key: RunKey, programs: Mapping[str, str]) -> str:
         return self.why_not
@@ -101,8 +102,11 @@ class FakeHost:
     async def clone(self, key: RunKey, repository: str) -> Clone:
         return Clone(repository, "Lab", "https://dev.azure.com/org/lab/_git/Lab", str(self.repository))
 
-    async def access_token(self, key: RunKey) -> str:
+    async def job_begins(self, key: RunKey, record: str, plan: str, connections: Sequence[str]) -> str:
         return self.signs_in_with
+
+    def job_ended(self, record: str) -> None:
+        self.ended_jobs.append(record)
 
     async def publish_artifact(self, key: RunKey, artifact: Artifact, record: str) -> None:
         place = self.folder / "artifacts" / str(key.run) / artifact.name

@@ -15,6 +15,7 @@ import pytest
 from hol_wizard.practice.pipelines.host import Check, HostError, Value
 from hol_wizard.practice.pipelines.orchestrate import numbers
 from hol_wizard.practice.pipelines.orchestrate.approvals import DecisionError, Status
+from hol_wizard.practice.pipelines.orchestrate.progress import LOST
 from hol_wizard.practice.pipelines.plan import (
     Environment,
     Hook,
@@ -538,6 +539,39 @@ async def test_a_run_that_waits_survives_a_restart(tmp_path: Path) -> None:
     again = Bench(tmp_path)
     try:
         assert (await again.ended())["result"] == "succeeded"
+    finally:
+        await again.close()
+
+
+async def test_a_job_that_reads_a_secret_output_of_before_a_restart_fails_and_says_so(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.host.unauthorized = {"endpoint-conn"}
+    text = 'echo "##vso[task.setvariable variable=s;isoutput=true;issecret=true]canary-output-3"'
+    source = variable("s", "$[stageDependencies.A.One.outputs['make.s']]")
+    waits = (protected(ProtectedKind.ENDPOINT, "conn"),)
+    after = (
+        stage(job(script("true"), variables=(source,)), name="Reads", depends_on=("A",), protected=waits),
+        stage(job(script("true")), name="Other", depends_on=("A",), protected=waits),
+        stage(
+            job(script("true")),
+            name="Asks",
+            depends_on=("A",),
+            condition="eq(dependencies.A.outputs['One.make.s'], '1')",
+        ),
+    )
+    bench.queue(request(plan(stage(job(script(text, name="make"), name="One"), name="A"), *after)))
+    async with asyncio.timeout(30):
+        while bench.record("Asks", "Stage")["result"] is None:
+            await asyncio.sleep(0.02)
+    assert bench.record("Asks", "Stage")["result"] == "skipped"
+    await bench.close()
+    again = Bench(tmp_path)
+    try:
+        assert (await again.ended())["result"] == "failed"
+        results = {each["name"]: each["result"] for each in again.records("Stage")}
+        assert (results["Reads"], results["Other"]) == ("failed", "succeeded")
+        issues = str([each["details"].get("issues") for each in again.records()])
+        assert LOST.format(name="make.s") in issues
     finally:
         await again.close()
 

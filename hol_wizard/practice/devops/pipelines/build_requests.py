@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from hol_wizard.practice import seed
 from hol_wizard.practice.devops import errors, paging
 from hol_wizard.practice.devops.pipelines import build_list, properties, scope
 from hol_wizard.practice.devops.pipelines.build_list import BuildSearch
@@ -177,7 +176,7 @@ class BuildRequests:
             place, request.who
         ):
             raise denied(request.who, "Stop builds", place)
-        self._states.cancel(build, request.who)
+        self._states.cancel(build)
 
     def _delete(self, request: Request) -> Response:
         place = self._scope.administer(request, "Delete builds")
@@ -197,7 +196,7 @@ class BuildRequests:
             same = (each["project"], each["definition"]) == (definition["project"], definition["id"])
             if same and each["deleted"] is None:
                 if not self._states.of(each).completed:
-                    self._states.cancel(each, seed.ORGANIZER)
+                    self._states.cancel(each)
                 self._builds.keep({**each, "deleted": self._world.clock.now()})
 
     # Tags

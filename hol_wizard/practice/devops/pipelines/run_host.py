@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from hol_wizard.practice.devops.organizations import ORGANIZATIONS
+from hol_wizard.practice.devops.pipeline_jobs import PipelineJobs
 from hol_wizard.practice.devops.pipeline_permissions import PipelinePermissions
 from hol_wizard.practice.devops.pipelines.artifacts import Artifacts
 from hol_wizard.practice.devops.pipelines.builds import Builds
@@ -70,6 +70,7 @@ class RunHost:
         self._attachments = world.part(Attachments)
         self._consents = world.part(Consents)
         self._checks = world.part(Checks)
+        self._jobs = world.part(PipelineJobs)
         self._programs = StepPrograms(world)
 
     def _project(self, key: RunKey) -> Document:
@@ -226,10 +227,17 @@ class RunHost:
                 return each, folder
         raise HostError(f"The repository {identity} does not exist anymore.")
 
-    async def access_token(self, key: RunKey) -> str:
-        """Return the job's access token: here it opens nothing, so that a step has no more rights than it was given."""
-        del key
-        return secrets.token_urlsafe(48)
+    async def job_begins(self, key: RunKey, record: str, plan: str, connections: Sequence[str]) -> str:
+        """Return the access token of a job, which works until the job ends."""
+        with self._world.store.transaction():
+            found = (self._connections.named(key.project, each) for each in connections)
+            identities = [each["id"] for each in found if each is not None]
+            return self._jobs.begin(record, plan, self._project(key), identities)
+
+    def job_ended(self, record: str) -> None:
+        """Let the access token of a job not work anymore."""
+        with self._world.store.transaction():
+            self._jobs.remove(record)
 
     async def publish_artifact(self, key: RunKey, artifact: Artifact, record: str) -> None:
         """Copy the files of an artifact to the run's artifacts."""
@@ -270,7 +278,7 @@ class RunHost:
             "ARM_AUDIENCE": "https://management.azure.com",
             "STORAGE_BLOB_URL": f"{addresses['storage_blob']}/{{account}}",
             "AZURE_AUTHORITY_HOST": addresses["active_directory"],
-            **dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), certificates),
+            **dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "GIT_SSL_CAINFO"), certificates),
             **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), self._world.proxy),
             **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost"),
         }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hol_wizard.practice import seed
 from hol_wizard.practice.devops.pipelines.builds import run_key
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.timelines import Result
@@ -88,9 +87,9 @@ class RunStates:
             },
         )
 
-    def cancel(self, build: Document, who: seed.Principal) -> None:
+    def cancel(self, build: Document) -> None:
         """Cancel a build."""
-        self._runs.cancel(run_key(build), who.display_name)
+        self._runs.cancel(run_key(build))
 
     def retry_stage(self, build: Document, stage: str, *, all_jobs: bool) -> None:
         """Run the failed jobs of a stage again, or all of them (`Runs.retry_stage`)."""

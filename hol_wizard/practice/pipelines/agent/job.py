@@ -23,6 +23,7 @@ from hol_wizard.practice.pipelines.agent.variables import Variables
 from hol_wizard.practice.pipelines.agent.workspace import Workspace
 from hol_wizard.practice.pipelines.host import Value
 from hol_wizard.practice.pipelines.orchestrate.timeline import issues_of
+from hol_wizard.practice.pipelines.plan import ProtectedKind
 
 _LONGEST = 360 * 60.0
 """Seconds that a job may take if it has no limit of its own (https://learn.microsoft.com/azure/devops/pipelines/process
@@ -62,6 +63,8 @@ class JobRun:
                 await self._steps()
             finally:
                 job = self._job
+                if not work.abandoned:
+                    job.host.job_ended(assignment.record)
                 result = Result.CANCELED if work.canceled.is_set() else job.result
                 record.result = result
                 issues = issues_of([too_long(limit / 60)] if work.stopped is Result.TIMED_OUT else [])
@@ -96,8 +99,16 @@ class JobRun:
         names = dict.fromkeys(each.name for each in self._assignment.variables if each.is_group)
         return [each for each in names if self._job.host.vault_of(self._job.key, each)]
 
+    def _connections(self) -> list[str]:
+        """Return the names of the service connections that the checkpoint of the stage has authorized for this job."""
+        return [
+            each.name
+            for each in self._assignment.stage.protected
+            if each.kind is ProtectedKind.ENDPOINT and each.job.lower() in {"", self._assignment.job.name.lower()}
+        ]
+
     async def _initialize(self, context: StepContext) -> None:
-        job, log = self._job, context.log
+        job, log, assignment = self._job, context.log, self._assignment
         log.write(f"Agent name: '{predefined.AGENT_NAME}'")
         log.write(f"Agent machine name: '{platform.node() or 'practice'}'")
         log.write(f"Current agent version: '{predefined.AGENT_VERSION}'")
@@ -106,7 +117,7 @@ class JobRun:
             log.write(platform.release())
         with log.group("Practice agent"):
             log.write("This job runs on this machine, with a home folder and an environment of its own.")
-            image = job.assignment.job.pool.vm_image
+            image = assignment.job.pool.vm_image
             if image:
                 log.write(f"The image '{image}' is not there: a step that needs one of its programs fails.")
         free = shutil.disk_usage(job.workspace.root).free
@@ -114,7 +125,7 @@ class JobRun:
             raise TaskError(f"There are only {free >> 20} MB left on this disk; a job needs {_LEAST_SPACE >> 20} MB.")
         log.write("Prepare build directory.")
         log.write("Set build variables.")
-        token = await job.host.access_token(job.key)
+        token = await job.host.job_begins(job.key, assignment.record, assignment.plan, self._connections())
         job.variables.set("System.AccessToken", token, secret=True, read_only=True)
         groups: dict[str, dict[str, Value]] = {}
         vaults = {each.lower() for each in self._vault_groups()}

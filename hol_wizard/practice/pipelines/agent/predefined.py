@@ -125,6 +125,7 @@ def of_job(assignment: Assignment, workspace: Workspace) -> Iterator[tuple[str, 
     yield "System.PhaseAttempt", str(assignment.attempt)
     yield "System.PhaseDisplayName", job.display_name or job.name
     yield "System.PhaseName", job.name
+    yield "System.OidcRequestUri", _oidc_request(assignment)
     yield "System.PlanId", assignment.plan
     yield "System.StageAttempt", str(assignment.attempt)
     yield "System.StageDisplayName", stage.display_name or stage.name
@@ -134,6 +135,13 @@ def of_job(assignment: Assignment, workspace: Workspace) -> Iterator[tuple[str, 
         yield "Environment.Name", job.environment.name
         yield "Environment.ResourceName", job.environment.resource
         yield "Strategy.Name", "runOnce"
+
+
+def _oidc_request(assignment: Assignment) -> str:
+    """Return where a job requests tokens of its service connections (azure-identity, `AzurePipelinesCredential`)."""
+    request = assignment.request
+    job = f"plans/{assignment.plan}/jobs/{assignment.record}"
+    return f"{request.collection_url}{request.project.id}/_apis/distributedtask/hubs/build/{job}/oidctoken"
 
 
 def architecture(machine: str) -> str:

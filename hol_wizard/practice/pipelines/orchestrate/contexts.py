@@ -27,8 +27,8 @@ from hol_wizard.practice.pipelines.plan import VariableSource
 
 _NOTHING: Mapping[str, Any] = {"dependencies": {}, "stageDependencies": {}, "pipeline": {}}
 """What a runtime expression can read before anything has run."""
-Secrets = Callable[[str, str], str]
-"""Returns the value of a secret output, by the leg's record and the output's name; empty if it is no longer known."""
+Secrets = Callable[[str, str], str | None]
+"""Returns the value of a secret output, by the leg's record and the output's name; None if it is no longer known."""
 
 
 def _word(document: Document) -> str:
@@ -40,7 +40,7 @@ def outputs_of_job(job: Document, secrets: Secrets) -> dict[str, str]:
     found: dict[str, str] = {}
     for leg in job["legs"]:
         for name, given in leg["outputs"].items():
-            value = secrets(leg["record"], name) if given["secret"] else given["value"]
+            value = (secrets(leg["record"], name) or "") if given["secret"] else given["value"]
             if leg["name"] == DEFAULT:
                 found[name] = value
             else:

@@ -7,9 +7,10 @@ https://learn.microsoft.com/azure/devops/pipelines/process/stages and …/phases
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hol_wizard.practice.kernel.store import Document
@@ -35,8 +36,12 @@ from hol_wizard.practice.pipelines.orchestrate.records import (
 )
 from hol_wizard.practice.pipelines.orchestrate.request import RunRequest
 from hol_wizard.practice.pipelines.orchestrate.timeline import RunTimeline, title_of_leg
-from hol_wizard.practice.pipelines.plan import Job, JobKind, Stage
+from hol_wizard.practice.pipelines.plan import Job, JobKind, Stage, as_document
 
+LOST = (
+    "The output {name} of an earlier job is secret, and the practice cloud has ended since: it keeps no secrets on the "
+    "disk. Run the stage of that job again."
+)
 _AFTER = {"on.success": True, "on.failure": False}
 """Hooks that run after the others, if none of them failed, or if one did."""
 
@@ -107,6 +112,9 @@ class Progress:
             each: Result(named(run["stages"], each)["result"])
             for each in conditions.all_before(plan.name, self._depends)
         }
+        if lost := self._lost(replace(plan, jobs=())):
+            self._end_stage(stage, Result.FAILED, lost)
+            return True
         try:
             before_stage = contexts.of_stages(run, plan.depends_on, self._tools.secrets)
             values = self._variables(plan, None, {"stageDependencies": before_stage})
@@ -184,6 +192,9 @@ class Progress:
         before = {
             each: Result(named(stage["jobs"], each)["result"]) for each in conditions.all_before(job_plan.name, depends)
         }
+        if lost := self._lost(replace(plan, jobs=(job_plan,))):
+            self._end_job(stage, job, job_plan, Result.FAILED, lost)
+            return True
         try:
             reachable = contexts.of_job(run, stage, plan.depends_on, self._tools.secrets)
             values = self._variables(plan, job_plan, reachable)
@@ -271,6 +282,20 @@ class Progress:
             self._tools.host.deployed(self._request.key, deployment)
 
     # Values
+
+    def _lost(self, plan: Stage) -> str:
+        """Return the issue of a stage or a job that reads a secret output of before a restart; empty if there is none.
+
+        On the service such an output is still known. With an empty value instead, programs would do something else.
+        """
+        lost = [
+            name
+            for leg in legs_of(self._run)
+            for name, given in leg["outputs"].items()
+            if given["secret"] and self._tools.secrets(leg["record"], name) is None
+        ]
+        text = json.dumps(as_document(plan)).lower() if lost else ""
+        return next((LOST.format(name=each) for each in lost if f"{each.lower()}']" in text), "")
 
     def _variables(self, plan: Stage, job: Job | None, known: Mapping[str, Any]) -> dict[str, str]:
         sources = [*self._request.plan.variables, *plan.variables, *(job.variables if job is not None else ())]

@@ -49,9 +49,9 @@ class RunJobs:
 
     # For the runs, in the caller's transaction
 
-    def secret(self, record: str, name: str) -> str:
-        """Return a secret output, by the leg's record and the output's name; empty if it is no longer known."""
-        return self._secrets.get((record, name), "")
+    def secret(self, record: str, name: str) -> str | None:
+        """Return a secret output, by the leg's record and the output's name; None if it is no longer known."""
+        return self._secrets.get((record, name))
 
     def submit(self, run: Document, stage: Document, job: Document, leg: Document) -> None:
         """Submit the work on a leg of a job of a stage of a run."""

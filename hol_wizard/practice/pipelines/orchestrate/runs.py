@@ -103,17 +103,12 @@ class Runs(Register):
         self.go_on(run)
         return run
 
-    def cancel(self, key: RunKey, who: str = "") -> bool:
-        """Cancel a run; return whether there was anything to cancel.
-
-        Args:
-            key: The run.
-            who: Display name of who cancels it.
-        """
+    def cancel(self, key: RunKey) -> bool:
+        """Cancel a run; return whether there was anything to cancel."""
         run = self.run(key)
         if run is None or run["state"] == RunState.COMPLETED or run["canceled"]:
             return False
-        run.update(canceled=True, state=RunState.CANCELING, canceled_by=who)
+        run.update(canceled=True, state=RunState.CANCELING)
         self._cancel(run, run["stages"])
         return True
 
