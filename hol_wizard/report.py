@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -295,7 +295,8 @@ def junit(report: Report) -> str:
 
 
 _TAP_MARK = "# hol-wizard "
-"""This comment identifies a file as a report of this program."""
+MARKDOWN_MARK = "<!-- hol-wizard "
+"""These comments identify a file as a report of this program."""
 
 
 def tap(report: Report) -> str:
@@ -341,6 +342,8 @@ def is_report(content: bytes) -> bool:
         return False
     if told.startswith("TAP version 14\n"):
         return told.splitlines()[1].startswith(_TAP_MARK) if "\n" in told.strip() else False
+    if told.startswith(MARKDOWN_MARK):
+        return True
     if told.startswith("<"):
         return re.match(r"(?:<\?xml[^>]*\?>\s*)?<testsuites name=\"hol-wizard\"", told) is not None
     if told.startswith("{"):
@@ -350,7 +353,3 @@ def is_report(content: bytes) -> bool:
             return False
     lines = told.splitlines()
     return bool(lines and _TEXT_ENDS.fullmatch(lines[-1]) and (len(lines) == 1 or _TEXT_BEGINS.match(lines[0])))
-
-
-FORMATS: Mapping[str, Callable[[Report], str]] = {"text": text, "json": json_text, "junit": junit, "tap": tap}
-"""The report formats, by the value of `--format`."""

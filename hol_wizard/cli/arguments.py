@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, NoReturn
 
 from hol_wizard.cli.streams import MisuseError
-from hol_wizard.cli.vocabulary import CHECK, CLOUDS, COMMANDS, FRONT, LIST, SCOPES
+from hol_wizard.cli.vocabulary import CHECK, CLOUDS, COMMANDS, FORMATS, FRONT, LIST, SCOPES, WORK
 
 
 def practice_words(arguments: list[str]) -> tuple[list[str], list[str] | None]:
@@ -105,7 +105,7 @@ def parser_for(place: str | None = None) -> _Parser:
         None: "hol-wizard [options]",
         FRONT: f"hol-wizard [options]\n       hol-wizard --check {what} [options]\n       hol-wizard COMMAND …",
         CHECK: f"hol-wizard --check {what} [options]",
-        LIST: "hol-wizard --list",
+        LIST: "hol-wizard --list [options]",
         "solve": f"hol-wizard solve {what} [options]\n       hol-wizard solve --all [options]",
         "teardown": f"hol-wizard teardown {what} [options]",
         "confirm": "hol-wizard confirm SECTION|STEP … [options]",
@@ -171,8 +171,8 @@ def parser_for(place: str | None = None) -> _Parser:
     add(
         script,
         "--format",
-        choices=("text", "json") if place in {"cost", "doctor"} else ("text", "json", "junit", "tap"),
-        help="format of the report (default: text)",
+        choices=FORMATS.get(place or "", FORMATS[CHECK]),
+        help="format of the plan (default: text)" if place in WORK else "format of the report (default: text)",
     )
     add(script, "--output", metavar="FILE", help="write the report to this file")
     add(script, "--wait", type=_seconds, metavar="SECONDS", help="check again for this long what is still waiting")

@@ -75,7 +75,7 @@ def _with(wizard: Wizard, name: str, front: str, options: argparse.Namespace, se
             ),
         )
     if name == LIST:
-        return headless.list_steps(wizard)
+        return headless.list_steps(wizard, options.format or "text")
     if name == "do":
         return headless.act(wizard, selectors[0], selectors[1], options.environment)
     if name == "confirm":
@@ -87,7 +87,9 @@ def _with(wizard: Wizard, name: str, front: str, options: argparse.Namespace, se
     if name == "doctor":
         titles, events = wizard.doctor()
         return headless.doctor(titles, events, options.format or "text")
-    work = headless.WorkOptions(tuple(selectors), options.environment, options.plan, options.yes, options.all)
+    work = headless.WorkOptions(
+        tuple(selectors), options.environment, options.plan, options.format or "text", options.yes, options.all
+    )
     if name == "ledger":
         return headless.rebuild_ledger(wizard, work)
     return headless.solve(wizard, work) if name == "solve" else headless.teardown(wizard, work)

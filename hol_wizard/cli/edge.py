@@ -11,7 +11,7 @@ from contextlib import redirect_stdout
 from hol_wizard import __version__, signals
 from hol_wizard.cli.arguments import help_text, nearest, parse, practice_words
 from hol_wizard.cli.commands import dispatch
-from hol_wizard.cli.rules import judge, judge_texts
+from hol_wizard.cli.rules import is_practice, judge, judge_texts
 from hol_wizard.cli.streams import (
     DEFECT,
     INTERRUPTED,
@@ -103,6 +103,8 @@ def _command(arguments: list[str], *, is_own_process: bool) -> int:
         raise MisuseError(f"there is no command `{name}`.", hint)
     if options.check and words and words[0] in COMMANDS:
         raise MisuseError(f"--check and {words[0]} do not go together.", "Use one of them.")
+    if not (options.practice or options.cloud):
+        options.practice = is_practice(os.environ)
     judge(options, name)
     selectors = words if name in {CHECK, LIST, FRONT} else words[1:]
     from hol_wizard import variables

@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 
 from hol_wizard.cli.streams import MisuseError
-from hol_wizard.cli.vocabulary import LAB_WORDS, LIST, SCOPES
+from hol_wizard.cli.vocabulary import FORMATS, LAB_WORDS, LIST, SCOPES, WORK
+
+PRACTICE_VARIABLE = "HOL_WIZARD_PRACTICE"
+"""Environment variable that does the same as `--practice`."""
+_SWITCHES = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("", "0", "false", "no", "off"), False)
+
+
+def is_practice(environ: Mapping[str, str]) -> bool:
+    """Return whether a variable asks for the practice cloud.
+
+    Raises:
+        MisuseError: Its value is neither yes nor no.
+    """
+    value = environ.get(PRACTICE_VARIABLE, "").strip().lower()
+    if value not in _SWITCHES:
+        raise MisuseError(
+            f"{PRACTICE_VARIABLE} is neither 1 nor 0.",
+            "Set it to 1 for the practice cloud, or unset it.",
+        )
+    return _SWITCHES[value]
 
 
 def judge(options: argparse.Namespace, name: str) -> None:
@@ -29,8 +49,11 @@ def judge(options: argparse.Namespace, name: str) -> None:
             "--catch-up goes with --resume.",
             "Add the section to open: --resume SECTION; `hol-wizard --list` shows them.",
         )
-    if name in {"cost", "doctor"} and options.format not in (None, "text", "json"):
-        raise MisuseError(f"{name} has no format `{options.format}`.", "Its formats are text and json.")
+    formats = FORMATS.get(name, ())
+    if options.format and options.format not in formats:
+        raise MisuseError(f"{name} has no format `{options.format}`.", f"Its formats are {' and '.join(formats)}.")
+    if options.format and name in WORK and not options.plan:
+        raise MisuseError(f"{name} takes --format only with --plan.", "Add --plan, or omit --format.")
     if name in {"cost", "doctor", LIST} and len(options.words) > (name != LIST):
         raise MisuseError(f"{name} takes no further words, such as `{options.words[-1]}`.")
     if name == "do" and len(options.words) != 3:

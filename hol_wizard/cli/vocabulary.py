@@ -49,9 +49,19 @@ FRONT = ""
 ABOUT_RESOURCES = frozenset({FRONT, CHECK, "cost", "do", *WORK})
 """Commands whose output depends on the ledger: if it is damaged, they say so, and the exit code is not 0."""
 
+FORMATS: Mapping[str, tuple[str, ...]] = {
+    CHECK: ("text", "json", "junit", "tap", "markdown"),
+    LIST: ("text", "json"),
+    "cost": ("text", "json"),
+    "doctor": ("text", "json"),
+    "solve": ("text", "markdown"),
+    "teardown": ("text", "markdown"),
+}
+"""The formats of each command's output."""
+
 SCOPES: Mapping[str, frozenset[str]] = {
     "environment": frozenset({CHECK, "confirm", "do", *WORK}),
-    "format": frozenset({CHECK, "cost", "doctor"}),
+    "format": frozenset(FORMATS),
     "output": frozenset({CHECK}),
     "wait": frozenset({CHECK}),
     "fail_fast": frozenset({CHECK}),

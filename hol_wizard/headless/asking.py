@@ -28,6 +28,8 @@ class WorkOptions:
     environment: str | None = None
     plan: bool = False
     """Only show what would be done."""
+    format: str = "text"
+    """The form of the plan: `text` or `markdown`."""
     yes: bool = False
     """Do not ask."""
     whole: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,15 +19,21 @@ from hol_wizard.engine.results import Result, Status
 from hol_wizard.headless.output import err, watched
 from hol_wizard.headless.report_file import ReportFile
 from hol_wizard.lab.model import Target
-from hol_wizard.report import (
-    FORMATS,
-    Report,
-    Row,
-    counts_line,
-)
+from hol_wizard.markdown_report import markdown
+from hol_wizard.report import Report, Row, counts_line, json_text, junit, tap, text
 
 if TYPE_CHECKING:
     from hol_wizard.wizard.facade import Wizard
+
+
+FORMATS: Mapping[str, Callable[[Report], str]] = {
+    "text": text,
+    "json": json_text,
+    "junit": junit,
+    "tap": tap,
+    "markdown": markdown,
+}
+"""The report formats, by the value of `--format`."""
 
 
 @dataclass(frozen=True, slots=True)

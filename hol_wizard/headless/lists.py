@@ -17,7 +17,7 @@ from hol_wizard.engine.events import (
 )
 from hol_wizard.engine.results import Result, exit_code
 from hol_wizard.headless.output import out
-from hol_wizard.lab.model import targets_of
+from hol_wizard.lab.model import Step, targets_of
 from hol_wizard.lines import one_line
 from hol_wizard.report import (
     INTERRUPTED,
@@ -31,8 +31,27 @@ if TYPE_CHECKING:
     from hol_wizard.wizard.facade import Wizard
 
 
-def list_steps(wizard: Wizard) -> int:
+def list_steps(wizard: Wizard, format_: str) -> int:
     """List all sections and steps, as every command names them."""
+    if format_ == "json":
+        value = {
+            "version": SCHEMA_VERSION,
+            "tool": {"name": "hol-wizard", "version": __version__},
+            "lab": wizard.lab.title,
+            "sections": [
+                {
+                    "number": section.number,
+                    "id": section.id,
+                    "title": section.title,
+                    "role": section.role,
+                    "minutes": section.minutes,
+                    "steps": [_step_value(wizard, step) for step in section.steps],
+                }
+                for section in wizard.lab.sections
+            ],
+        }
+        out(json.dumps(value, indent=2))
+        return 0
     for section in wizard.lab.sections:
         out(f"{section.number:>2}  {section.id}  {section.title} ({section.role}, {section.minutes} min)")
         for step in section.steps:
@@ -44,6 +63,21 @@ def list_steps(wizard: Wizard) -> int:
                 for action in wizard.actions(targets_of(step)[0]):
                     out(f"          do {step.key} {action.word}  {action.label}")
     return 0
+
+
+def _step_value(wizard: Wizard, step: Step) -> dict[str, object]:
+    return {
+        "key": step.key,
+        "title": step.title,
+        "environments": list(step.for_each),
+        "has_check": bool(step.check),
+        "has_solve": bool(step.solve),
+        "confirm": step.confirm or None,
+        "actions": [
+            {"name": action.word, "title": action.label}
+            for action in (wizard.actions(targets_of(step)[0]) if step.actions else ())
+        ],
+    }
 
 
 def cost(wizard: Wizard, format_: str) -> int:

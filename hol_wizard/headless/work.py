@@ -23,6 +23,7 @@ from hol_wizard.headless.asking import WorkOptions, answers_to, can_ask, can_con
 from hol_wizard.headless.output import NOTHING_DONE, UNSURE, err, out, tell
 from hol_wizard.lab.people import words_for
 from hol_wizard.lines import clean, one_line
+from hol_wizard.markdown_report import plan_markdown
 from hol_wizard.prompts import confirm
 from hol_wizard.report import (
     INTERRUPTED,
@@ -106,7 +107,7 @@ def _consent(request: Consent, options: WorkOptions) -> int:
     """Show the plan, answer the request, and return the exit code if nothing is done."""
     doubt = 0 if request.complete else UNSURE
     changes = waited(lambda: request.changes)
-    for line in plan_lines(changes):
+    for line in (plan_markdown if options.format == "markdown" and changes else plan_lines)(changes):
         out(line)
     if not changes and not request.removes:
         out("Nothing to create or change.")

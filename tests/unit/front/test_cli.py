@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hol_wizard import __version__, cli
-from hol_wizard.cli import arguments, composition, vocabulary
+from hol_wizard.cli import arguments, composition, edge, vocabulary
 from tests.unit.front.conftest import Terminal
 
 ROOT = Path(__file__).parents[3]
@@ -83,7 +84,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
         (["--check", "--wait", "nan"], "`nan`", ""),
         (["--check", "--yes"], "--yes does not go with --check", "solve"),
         (["--check", "solve"], "do not go together", ""),
-        (["solve", "--format", "json"], "--format does not go with solve", "doctor"),
+        (["confirm", "--format", "json"], "--format does not go with confirm", "doctor"),
         (["doctor", "--format", "tap"], "no format `tap`", "text and json"),
         (["do", "groups"], "takes a step and an action", "start-cluster"),
         (["do", "tools/git", "start"], "there are no other actions for tools/git", "--list"),
@@ -380,3 +381,43 @@ def test_a_lab_is_trusted_once_after_its_commands_were_shown(
     shown = capsys.readouterr().err
     assert "changed: 01-one.md" in shown
     assert "now one/do-it: check runs: git config --file" in shown
+
+
+@pytest.mark.parametrize(
+    ("value", "words", "practice"),
+    [("1", [], True), ("On", [], True), ("0", [], False), ("", [], False), ("1", ["--cloud", "china"], False)],
+)
+def test_a_variable_asks_for_the_practice_cloud(
+    value: str, words: list[str], practice: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOL_WIZARD_PRACTICE", value)
+    seen: list[bool] = []
+
+    def dispatch(name: str, options: argparse.Namespace, *_: object) -> int:
+        seen.append(options.practice)
+        return 0
+
+    monkeypatch.setattr(edge, "dispatch", dispatch)
+    assert cli.main(["--list", *words]) == 0
+    assert seen == [practice]
+
+
+def test_a_variable_that_is_neither_yes_nor_no_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOL_WIZARD_PRACTICE", "maybe")
+    assert cli.main(["--list"]) == 2
+    assert "HOL_WIZARD_PRACTICE is neither 1 nor 0." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["solve", "tools", "--format", "markdown"], "solve takes --format only with --plan."),
+        (["solve", "tools", "--plan", "--format", "tap"], "solve has no format `tap`."),
+        (["--list", "--format", "junit"], "--list has no format `junit`."),
+    ],
+)
+def test_a_format_goes_with_what_writes_it(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(arguments) == 2
+    assert told in capsys.readouterr().err

@@ -451,8 +451,13 @@ def test_doctor_in_both_formats(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_list_has_what_the_commands_take(capsys: pytest.CaptureFixture[str]) -> None:
-    assert headless.list_steps(FakeWizard().as_wizard()) == 0
+    assert headless.list_steps(FakeWizard().as_wizard(), "text") == 0
     out = capsys.readouterr().out
     assert "groups/create-groups@dev|pipeline|prod" in out
     assert " 3  train  Train the model" in out
     assert "do groups/create-groups unlock  Unlock the group" in out
+    assert headless.list_steps(FakeWizard().as_wizard(), "json") == 0
+    told = json.loads(capsys.readouterr().out)
+    (made,) = [step for each in told["sections"] for step in each["steps"] if step["key"] == "groups/create-groups"]
+    assert made["environments"] == ["dev", "pipeline", "prod"]
+    assert {"name": "unlock", "title": "Unlock the group"} in made["actions"]

@@ -12,9 +12,10 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 from hol_wizard import __version__
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Confirmation, Result, Status
+from hol_wizard.headless.checking import FORMATS
 from hol_wizard.lines import clean, one_line
+from hol_wizard.markdown_report import markdown, plan_markdown
 from hol_wizard.report import (
-    FORMATS,
     Report,
     Row,
     counts_line,
@@ -232,3 +233,24 @@ def test_a_plan_shows_the_diff_of_what_it_publishes_up_to_a_bound() -> None:
     assert lines[4:6] == [f"{'':12}+�[2J", f"{'':16}indented"]
     assert len(lines) == 3 + 200 + 1
     assert lines[-1] == f"{'':12}… and 103 more lines. To see all: git diff HEAD"
+
+
+def test_markdown_has_a_row_per_step_and_tells_what_to_do_about_each_that_has_not_passed() -> None:
+    told = markdown(report(PASSED, replace(FAILED, summary="no | such `group`")))
+    assert "# Lab check: 1 passed, 1 failed of 2" in told
+    assert "| ✓ passed | `groups/make@dev` | It is there. |" in told
+    assert "| ✗ failed | `groups/make@prod` | no \\| such \\`group\\` |" in told
+    assert told.partition("## Make\n\n")[2].splitlines() == [
+        "- Region: expected westeurope, found northeurope",
+        "",
+        "Next: Delete it, then make it again.",
+        "",
+        "A note.",
+    ]
+
+
+def test_a_plan_in_markdown_is_one_table_and_its_diffs() -> None:
+    change = Change("create", "Branch", "sam", "origin", cost="free", seconds=3, diff=("+```", "+a"))
+    lines = list(plan_markdown([PlannedChange("s/a", change)]))
+    assert lines[2] == "| `s/a` | create | Branch sam | origin | free | 3 s |"
+    assert lines[3:] == ["", "````diff", "+```", "+a", "````"]
