@@ -1,4 +1,4 @@
-"""Has the practice cloud go wrong at random requests while sections 1 to 11 are solved, checked and torn down.
+"""Has the practice cloud go wrong at random requests while the whole lab is solved, checked and torn down.
 
     .venv/bin/python benchmarks/faults.py [--runs 100] [--seed N] [--verbose]
 

@@ -45,6 +45,8 @@ Key = tuple[str, str]
 VOLATILE = frozenset(
     {"tokens", "sign_ins", "operations", "devops_operations", "providers", "settings", "faults", "databricks_events"}
     | {"file_systems_leaving", "deleted_directory_objects", "devops_deleted_projects", "vault_secrets"}
+    | {"devops_pipeline_consents", "devops_queues", "devops_test_results", "registry_tokens"}
+    | {"timelines", "timeline_records"}
 )
 """Collections that grow by looking and by waiting, and what stays of deleted things; looked at one by one below."""
 WORK = frozenset({"databricks_contexts", "jobs", "job_records"})
@@ -178,6 +180,8 @@ class Ground:
         for name, key, body in rows:
             value = json.loads(body) if name.startswith("devops_") else {}
             project = key if name == "devops_projects" else value.get("project")
+            if name == "pipeline_runs":
+                project = key.partition("/")[0]
             if (project is None or project in standing) and not value.get("deleted"):
                 found[(name, key)] = body
         return found

@@ -79,6 +79,8 @@ class WorkTask:
     work: Callable[[Reporter], None] | None
     """None if only a person can do it."""
     needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    """What is done first if it is in the same run, but is not needed."""
     patience: float = 900.0
     """Seconds to wait after the work while the check is WAITING."""
     asked: bool = False
@@ -300,7 +302,8 @@ def run_work(
             while moved:
                 moved = False
                 for task in list(pending.values()):
-                    waits_for = [need for need in task.needs if need in by_key and need not in results]
+                    before = (*task.needs, *task.after)
+                    waits_for = [other for other in before if other in by_key and other not in results]
                     if waits_for or len(running) >= workers:
                         continue
                     del pending[task.key]
@@ -339,7 +342,7 @@ def run_work(
         time.monotonic() - began,
         cancelled.is_set(),
         durations={key: seconds for key, seconds in durations.items() if key in worked},
-        critical_path=critical_path({task.key: task.needs for task in tasks}, durations),
+        critical_path=critical_path({task.key: (*task.needs, *task.after) for task in tasks}, durations),
     )
 
 

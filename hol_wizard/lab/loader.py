@@ -323,6 +323,7 @@ _STEP_KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "actions": (list,),
     "for_each": (list,),
     "needs": (list,),
+    "after": (list,),
     "inputs": (list,),
     "hints": (list,),
     "portal": (str,),
@@ -599,9 +600,13 @@ def _misuses(text: str, environments: Collection[Environment]) -> Iterator[tuple
 
 def _own_needs(document: Document, step_id: str) -> tuple[str, ...]:
     """Return what a step needs, its section's needs first; each is a section's ID or `section/step`."""
-    step = document.front["steps"].get(step_id, {})
-    own = (f"{document.id}/{need}" if need in document.front["steps"] else need for need in step.get("needs", []))
-    return tuple(dict.fromkeys((*document.front.get("needs", []), *own)))
+    return tuple(dict.fromkeys((*document.front.get("needs", []), *_named(document, step_id, "needs"))))
+
+
+def _named(document: Document, step_id: str, key: str) -> tuple[str, ...]:
+    """Return the sections and steps that a step names under a key, each as a section's ID or `section/step`."""
+    steps = document.front["steps"]
+    return tuple(f"{document.id}/{name}" if name in steps else name for name in steps.get(step_id, {}).get(key, []))
 
 
 def _check_needs(documents: Sequence[Document]) -> None:
@@ -615,23 +620,23 @@ def _check_needs(documents: Sequence[Document]) -> None:
         for path in ((), *(("steps", step_id) for step_id in document.front["steps"])):
             table = document.front["steps"][path[1]] if path else document.front
             siblings = steps[document.id] if path else []
-            for need in table.get("needs", []):
+            for key, need in ((list_, name) for list_ in ("needs", "after") for name in table.get(list_, [])):
                 if need in siblings and need in sections:
                     document.report(
-                        document.line_with(need, *path, "needs"),
+                        document.line_with(need, *path, key),
                         f"`{need}` is a step of this section and a section",
                         f"{document.id}/{need}",
                     )
                 elif need not in siblings and need not in sections and need not in keys:
                     document.report(
-                        document.line_with(need, *path, "needs"),
+                        document.line_with(need, *path, key),
                         f"there is no section or step `{need}`",
                         nearest(need, [*siblings, *sections, *keys]),
                     )
         for step_id in document.front["steps"]:
             graph[f"{document.id}/{step_id}"] = tuple(
                 key
-                for need in _own_needs(document, step_id)
+                for need in (*_own_needs(document, step_id), *_named(document, step_id, "after"))
                 for key in ([f"{need}/{step}" for step in steps[need]] if need in steps else [need])
             )
     pointed: set[tuple[Path, int]] = set()
@@ -705,6 +710,7 @@ def _step(document: Document, heading: Heading) -> Step:
         actions=tuple(step.get("actions", [])),
         for_each=tuple(Environment(each) for each in step.get("for_each", [])),
         needs=_own_needs(document, step_id),
+        after=_named(document, step_id, "after"),
         inputs=tuple(step.get("inputs", [])),
         hints=tuple(step.get("hints", [])),
         portal=step.get("portal", ""),

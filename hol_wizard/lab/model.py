@@ -54,6 +54,8 @@ class Step:
     for_each: tuple[Environment, ...] = ()
     needs: tuple[str, ...] = ()
     """Section ids, or `section/step`, that must pass before; includes this section's needs."""
+    after: tuple[str, ...] = ()
+    """Section ids, or `section/step`, that a run which also does them does first, whatever becomes of them."""
     inputs: tuple[str, ...] = ()
     """Names of the inputs (`hol_wizard.lab.inputs`) that its solve asks for."""
     hints: tuple[str, ...] = ()

@@ -15,11 +15,11 @@ class Graph:
         self.lab = lab
         self.all = tuple(target for step in lab.steps.values() for target in targets_of(step))
         self.by_key = {target.key: target for target in self.all}
-        self._needs = {target.key: self._needs_of(target) for target in self.all}
+        self._needs = {target.key: self._named(target, target.step.needs) for target in self.all}
 
-    def _needs_of(self, target: Target) -> tuple[str, ...]:
+    def _named(self, target: Target, names: Sequence[str]) -> tuple[str, ...]:
         needed: list[str] = []
-        for need in target.step.needs:
+        for need in names:
             section_id, _, step_id = need.partition("/")
             for step in self.lab.section(section_id).steps:
                 if step_id and step.id != step_id:
@@ -31,6 +31,10 @@ class Graph:
     def needs(self, target: Target) -> tuple[str, ...]:
         """Return the keys of the targets that must pass before this one."""
         return self._needs[target.key]
+
+    def after(self, target: Target) -> tuple[str, ...]:
+        """Return the keys of the targets that a run which also does them does before this one."""
+        return self._named(target, target.step.after)
 
     def select(self, selectors: Sequence[str] = (), environment: str | None = None) -> tuple[Target, ...]:
         """Return the targets that the selectors name, in the lab's order; all of them if there is no selector.

@@ -155,6 +155,7 @@ class Solves:
                     work=self._work(target, services, asked, whole=whole),
                     # Reading and discussing can be confirmed at any time, but a stand-in confirms what is there.
                     needs=() if target.step.confirm and not whole else parts.graph.needs(target),
+                    after=parts.graph.after(target),
                     deadline=_deadline(target),
                 )
                 for target in wanted

@@ -88,9 +88,9 @@ class Ground:
         if self._warm is not None:
             self._warm.end()
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout: float = 100) -> subprocess.CompletedProcess[str]:
         process = self.start(*words)
-        out, err = process.communicate(timeout=100)
+        out, err = process.communicate(timeout=timeout)
         assert process.returncode is not None
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 

@@ -392,3 +392,27 @@ def test_the_run_says_how_long_the_work_took_but_not_of_what_was_done_before() -
     *_, last = run_work([work_of("a"), work_of("b")])
     assert isinstance(last, RunFinished)
     assert list(last.durations) == ["a"]
+
+
+def test_what_comes_after_another_task_waits_for_it_but_does_not_need_it() -> None:
+    order: list[str] = []
+
+    def work_of(key: str, after: tuple[str, ...] = ()) -> WorkTask:
+        def do(reporter: Reporter) -> None:
+            del reporter
+            time.sleep(0.02 if not after else 0.0)
+            order.append(key)
+
+        return WorkTask(key, key, lambda: FAILED if key == "first" else _passed_if(key in order), do, after=after)
+
+    *_, last = run_work([work_of("second", after=("first", "elsewhere")), work_of("first")])
+    assert isinstance(last, RunFinished)
+    assert order == ["first", "second"]
+    assert {key: result.status for key, result in last.results.items()} == {
+        "second": Status.PASSED,
+        "first": Status.FAILED,
+    }
+
+
+def _passed_if(done: bool) -> Result:
+    return PASSED if done else FAILED

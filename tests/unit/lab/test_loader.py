@@ -176,6 +176,10 @@ def test_a_step_names_what_else_can_be_done_with_it(tmp_path: Path) -> None:
             "02-groups.md:24: `{resource_group}` differs between environments, and this text has none: name one (did you mean {dev.resource_group}?)",
         ),
         ("{prod.container_registry}=>{container_registry}", "02-groups.md:27: the lab creates no container registry in dev: `{container_registry}` (did you mean {prod.container_registry}?)"),
+        (
+            'check = "groups.exist"\n=>check = "groups.exist"\nafter = ["set-up/signin"]\n',
+            "02-groups.md:11: there is no section or step `set-up/signin` (did you mean set-up/sign-in?)",
+        ),
         ('needs = ["set-up"]=>needs = ["setup"]', "02-groups.md:6: there is no section or step `setup` (did you mean set-up?)"),
         (
             '["create-the-groups"]=>["groups/create-groups"]',
@@ -215,6 +219,14 @@ def test_circles_of_needs_are_named(tmp_path: Path) -> None:
     assert told(write(tmp_path, set_up=change)) == [
         "01-set-up.md:4: circular needs: set-up/sign-in needs groups/look-at-them needs set-up/sign-in",
     ]
+
+
+def test_a_step_that_comes_after_one_that_needs_it_is_a_circle(tmp_path: Path) -> None:
+    problems = told(
+        write(tmp_path, groups='check = "groups.exist"\n=>check = "groups.exist"\nafter = ["look-at-them"]\n')
+    )
+    assert len(problems) == 1
+    assert "circular needs" in problems[0]
 
 
 def test_a_step_that_needs_itself_is_a_circle(tmp_path: Path) -> None:
