@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +17,12 @@ import pytest
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops.members import member_id
 from hol_wizard.practice.devops.pipelines.checks import APPROVAL
-from hol_wizard.practice.process import commands
+from hol_wizard.practice.process import commands, launch
+from tests.contracts import assert_valid
 from tests.practice.pipeline_ground import SECONDS, Ground
 from tests.practice.test_devops import as_user, join
 from tests.practice.test_devops_pipelines import Project
-from tests.practice_cloud import PracticeCloud
+from tests.practice_cloud import SPEED, PracticeCloud
 
 pytestmark = pytest.mark.slow
 
@@ -141,9 +146,14 @@ class Release:
 
 @pytest.fixture
 def release(practice_cloud: PracticeCloud, tmp_path: Path) -> Release:
-    ground = Ground(practice_cloud, tmp_path)
+    return prepared(practice_cloud, tmp_path)
+
+
+def prepared(cloud: PracticeCloud, folder: Path, yaml: str = RELEASE) -> Release:
+    """Make the pipelines and the environments in a practice cloud."""
+    ground = Ground(cloud, folder)
     ground.begin()
-    made = ground.commit("Pipelines", **{"azure-pipelines__yml": BUILD, "release__yml": RELEASE})
+    made = ground.commit("Pipelines", **{"azure-pipelines__yml": BUILD, "release__yml": yaml})
     ground.git("push", "--quiet", "origin", "HEAD:main")
     ground.project.create()
     ground.project.create("release", file="release.yml")
@@ -372,6 +382,74 @@ def test_a_check_that_nobody_could_pass_is_refused(release: Release, wrong: dict
     body = {**release.check(member(seed.ORGANIZER)), **wrong}
     answer = release.ground.project.ask("POST", "/pipelines/checks/configurations", body, **PREVIEW)
     assert answer.status_code == 400
+
+
+# A practice cloud that is killed meanwhile
+
+
+@pytest.fixture
+def own_state(tmp_path: Path) -> Iterator[Path]:
+    state = tmp_path / "practice"
+    yield state
+    launch.stop(state)
+
+
+def started(state: Path) -> PracticeCloud:
+    """Start a practice cloud in a folder, perhaps after it was killed."""
+    log = state.parent / "exchanges.jsonl"
+    endpoints = launch.start(state, speed=SPEED, log_exchanges=log, keep=True)
+    return PracticeCloud(state, endpoints, launch.ControlClient(endpoints), log)
+
+
+def killed(release: Release, folder: Path) -> Release:
+    """Kill the practice cloud, start it again, and return the release there."""
+    cloud = release.ground.cloud
+    os.kill(int(cloud.endpoints["pid"]), signal.SIGKILL)
+    return Release(Ground(started(cloud.state), folder), release.qa, release.production)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+@pytest.mark.parametrize("answer", ["approved", "rejected", "timedOut"])
+def test_an_approval_outlives_the_practice_cloud(own_state: Path, tmp_path: Path, answer: str) -> None:
+    release = prepared(started(own_state), tmp_path)
+    release.protect(member(seed.ORGANIZER))
+    run = release.triggered()
+    pending = release.pending(run["id"])
+    before = {each["id"]: each["state"] for each in release.ground.timeline(run["id"])}
+    if answer == "timedOut":
+        release.ground.cloud.control.expire_approval(pending["id"])
+    release = killed(release, tmp_path)
+    if answer != "timedOut":
+        assert {each["id"]: each["state"] for each in release.ground.timeline(run["id"])} == before
+        assert release.pending(run["id"])["id"] == pending["id"]
+        decided = release.decide(pending["id"], answer, "After the restart.", seed.ORGANIZER.name)
+        assert decided.status_code == 200, decided.text
+        release = killed(release, tmp_path) if answer == "rejected" else release
+    result = {"approved": "succeeded", "rejected": "failed", "timedOut": "succeeded"}[answer]
+    assert release.ground.wait(run["id"])["result"] == result
+    production = {"approved": "succeeded", "rejected": "failed", "timedOut": "skipped"}[answer]
+    assert release.stages(run["id"]) == {"QA": "succeeded", "Production": production}
+    ended = release.ground.project.get(f"/pipelines/approvals/{pending['id']}", **{"$expand": "steps"})
+    assert ended["status"] == answer
+    assert len(release.history(release.qa)) == 1
+    assert len(release.history(release.production)) == (answer == "approved")
+    assert_valid(release.ground.cloud.exchanges())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_a_deployment_that_a_kill_interrupts_has_failed(own_state: Path, tmp_path: Path) -> None:
+    release = prepared(started(own_state), tmp_path, RELEASE.replace("echo promoted", "sleep 600"))
+    run = release.triggered()
+    deadline = time.monotonic() + SECONDS
+    while not (deployments := release.history(release.production)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not {"result", "finishTime"} & deployments[0].keys()
+    release = killed(release, tmp_path)
+    assert release.ground.wait(run["id"])["result"] == "failed"
+    (deployed,) = release.history(release.production)
+    assert (deployed["id"], deployed["result"]) == (deployments[0]["id"], "failed")
+    assert deployed["finishTime"] >= deployed["startTime"]
 
 
 # The stand-in for practice
