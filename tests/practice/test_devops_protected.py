@@ -69,10 +69,35 @@ def protected(practice_cloud: PracticeCloud, arm: Arm, tmp_path: Path) -> Protec
     ground = Ground(practice_cloud, tmp_path)
     ground.begin()
     arm.make_group()
-    identity = provider("ManagedIdentity/userAssignedIdentities", "build-id")
-    made = arm.ask("PUT", identity, {"location": "westeurope"}, version=IDENTITIES).json()["properties"]
     deadline = time.monotonic() + SECONDS
     connections = Connections(ground.devops, ground.devops.ask("GET", "/projects/lab").json()["id"])
+    connection, principal = connect(arm, connections)
+    policy = {"objectId": principal, "tenantId": seed.TENANT, "permissions": {"secrets": ["get", "list"]}}
+    own = {**policy, "objectId": seed.ATTENDEE.id, "permissions": {"secrets": ["get", "list", "set"]}}
+    vault = provider("KeyVault/vaults", "lab-kv")
+    properties = {"enableRbacAuthorization": False, "accessPolicies": [policy, own]}
+    arm.ask("PUT", vault, vault_body(practice_cloud, **properties), version=VAULTS)
+    uri = arm.until(vault, VAULTS)["properties"]["vaultUri"]
+    token = user_token(practice_cloud, scope="https://vault.azure.net/.default")
+    for name, value in NAMES.items():
+        while set_secret(practice_cloud, f"{uri}secrets/{name}", value, token).status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    group = connections.ask("POST", "/distributedtask/variablegroups", connections.group(connection))
+    assert group.status_code == 200, group.text
+    ground.push(YAML, "Added a pipeline")
+    ground.project.create()
+    return Protected(ground, arm, connection, str(group.json()["id"]))
+
+
+def connect(arm: Arm, connections: Connections) -> tuple[str, str]:
+    """Make the connection `azure` of a managed identity with the role Contributor, and wait until it is ready.
+
+    Returns:
+        The IDs of the connection and of the identity's principal.
+    """
+    identity = provider("ManagedIdentity/userAssignedIdentities", "build-id")
+    made = arm.ask("PUT", identity, {"location": "westeurope"}, version=IDENTITIES).json()["properties"]
     body = connections.connection()
     body["authorization"]["parameters"]["serviceprincipalid"] = made["clientId"]
     connection = connections.ask("POST", "/serviceendpoint/endpoints", body).json()
@@ -85,25 +110,11 @@ def protected(practice_cloud: PracticeCloud, arm: Arm, tmp_path: Path) -> Protec
     path = f"{identity}/federatedIdentityCredentials/devops"
     assert arm.ask("PUT", path, {"properties": federated}, version=IDENTITIES).status_code == 201
     make_contributor(arm, made["principalId"])
-    policy = {"objectId": made["principalId"], "tenantId": seed.TENANT, "permissions": {"secrets": ["get", "list"]}}
-    own = {**policy, "objectId": seed.ATTENDEE.id, "permissions": {"secrets": ["get", "list", "set"]}}
-    vault = provider("KeyVault/vaults", "lab-kv")
-    properties = {"enableRbacAuthorization": False, "accessPolicies": [policy, own]}
-    arm.ask("PUT", vault, vault_body(practice_cloud, **properties), version=VAULTS)
-    uri = arm.until(vault, VAULTS)["properties"]["vaultUri"]
-    token = user_token(practice_cloud, scope="https://vault.azure.net/.default")
-    for name, value in NAMES.items():
-        while set_secret(practice_cloud, f"{uri}secrets/{name}", value, token).status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    deadline = time.monotonic() + SECONDS
     while not connections.ask("GET", f"/serviceendpoint/endpoints/{connection['id']}", inside=True).json()["isReady"]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    group = connections.ask("POST", "/distributedtask/variablegroups", connections.group(connection["id"]))
-    assert group.status_code == 200, group.text
-    ground.push(YAML, "Added a pipeline")
-    ground.project.create()
-    return Protected(ground, arm, connection["id"], str(group.json()["id"]))
+    return str(connection["id"]), str(made["principalId"])
 
 
 def make_contributor(arm: Arm, principal: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.starter.conftest import STARTER
 
-_SERVER = """import http.server, os
+SERVER = """import http.server, os
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -40,7 +40,7 @@ def asked(folder: Path, server: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_prediction_passes(tmp_path: Path) -> None:
-    done = asked(tmp_path, f"STATUS, ANSWER = 200, b'{{\"estimated_wages\": 12.5}}'\n{_SERVER}")
+    done = asked(tmp_path, f"STATUS, ANSWER = 200, b'{{\"estimated_wages\": 12.5}}'\n{SERVER}")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Smoke test passed: ")
     assert done.stdout.endswith(" is 12.5\n")
@@ -59,7 +59,7 @@ def test_a_prediction_passes(tmp_path: Path) -> None:
     ],
 )
 def test_anything_else_fails_and_is_shown(tmp_path: Path, status: int, answer: bytes) -> None:
-    done = asked(tmp_path, f"STATUS, ANSWER = {status}, {answer!r}\n{_SERVER}")
+    done = asked(tmp_path, f"STATUS, ANSWER = {status}, {answer!r}\n{SERVER}")
     assert done.returncode == 1
     assert f"smoketest: The answer is no prediction: {status} {answer.decode()}" in done.stderr
 
