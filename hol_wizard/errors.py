@@ -59,6 +59,11 @@ class ConflictError(ServiceError):
     """The request conflicts with what exists: a name is in use, or something is being changed."""
 
 
+class NotAgreedError(ConflictError):
+    """What would run on the person's own machine is not what they agreed to; nothing was started, and they are asked
+    again."""
+
+
 class AccessDeniedError(ServiceError):
     """The signed-in account may not do this."""
 

@@ -300,12 +300,13 @@ class FakeWizard(Wizard):
         inputs: Mapping[str, str] | None = None,
         whole: bool = False,
         cancelled: threading.Event | None = None,
+        agreed: Sequence[PlannedChange] = (),
     ) -> Iterator[Event]:
         self.calls.append(("solve", dict(inputs or {})))
         if self.broken:
             error, self.broken = self.broken, None
             raise error
-        return super().solve(targets, inputs=inputs, whole=whole, cancelled=cancelled)
+        return super().solve(targets, inputs=inputs, whole=whole, cancelled=cancelled, agreed=agreed)
 
     def act(
         self, targets: Sequence[Target], action: str, *, cancelled: threading.Event | None = None

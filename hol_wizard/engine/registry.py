@@ -47,6 +47,8 @@ class Change:
     """Its ID in the ledger, if that does not end in its name."""
     diff: tuple[str, ...] = ()
     """The lines of the unified diff of files that it publishes, for the person to read before they agree."""
+    consent: str = ""
+    """Digest of the programs that it runs on the person's own machine; empty: it runs none there."""
 
 
 PlanFunction = Callable[[Any], Sequence[Change]]

@@ -77,6 +77,8 @@ class Result:
     """Whether only a person can judge this step, so that it is confirmed instead of checked."""
     confirmed: Confirmation | None = None
     """SKIPPED: who confirmed it, and when."""
+    ask_again: bool = False
+    """Whether nothing was started because it is not what the person agreed to, so that they are asked again."""
     report: RunReport | None = None
     """What a run of tests left behind, if the step is about one."""
 

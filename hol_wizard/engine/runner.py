@@ -27,6 +27,7 @@ from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import (
     AccessDeniedError,
     ConflictError,
+    NotAgreedError,
     NotFoundError,
     ServiceError,
     SignInError,
@@ -95,6 +96,8 @@ def result_of(error: Exception) -> Result:
     """Return the status of a step if its check or its work raised this error."""
     if isinstance(error, StoppedError):
         return Result(Status.UNKNOWN, error.message, next_action=error.hint)
+    if isinstance(error, NotAgreedError):
+        return Result(Status.FAILED, error.message, next_action=error.hint, ask_again=True)
     if isinstance(error, NotFoundError):
         return Result(Status.FAILED, error.message, next_action=error.hint, detail=error.detail)
     if isinstance(error, SignInError):

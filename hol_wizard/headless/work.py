@@ -106,6 +106,8 @@ def _converse(wizard: Wizard, talk: Conversation, options: WorkOptions) -> int:
 def _consent(request: Consent, options: WorkOptions) -> int:
     """Show the plan, answer the request, and return the exit code if nothing is done."""
     doubt = 0 if request.complete else UNSURE
+    for line in request.because:
+        err(one_line(line))
     changes = waited(lambda: request.changes)
     for line in (plan_markdown if options.format == "markdown" and changes else plan_lines)(changes):
         out(line)

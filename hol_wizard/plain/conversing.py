@@ -93,6 +93,8 @@ class Conversing:
     def _agreed(self, request: Consent) -> bool:
         """Show a plan, and return whether to continue."""
         talk, removes = self.talk, request.removes
+        for reason in request.because:
+            talk.say(reason)
         if not removes:
             talk.say("Checking what exists, to show what would be done …")
         changes = self.runs.read_cloud(lambda: request.changes)

@@ -31,6 +31,8 @@ class StepContext:
     reporter: Reporter
     inputs: Mapping[str, str]
     """Answers given for this run, by input name."""
+    agreed: frozenset[str] = frozenset()
+    """Digests of the programs that the person has agreed to run on their own machine (`Change.consent`)."""
     preview: Names | None = None
     """Names to show before they are chosen; only for plans."""
     templates: Mapping[str, str] = field(default_factory=dict)

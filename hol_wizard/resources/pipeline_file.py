@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from hol_wizard.engine.results import Expectation
+
+MAX_MINUTES: Final = 60
+"""After which Microsoft ends a job of the free grant; also the default of a job's time limit."""
+_IMAGE: Final = re.compile(r"(ubuntu|windows|macos|vs)[-\d]", re.IGNORECASE)
+"""Name of an image of Microsoft's agents, as opposed to a pool's."""
+_ALIASES: Final = {
+    "connectedservicenamearm": "azuresubscription",
+    "scriptarguments": "arguments",
+    "cwd": "workingdirectory",
+    "testrunner": "testresultsformat",
+    "path": "targetpath",
+    "artifactname": "artifact",
+    "artifacttype": "publishlocation",
+    "platform": "buildplatform",
+    "configuration": "buildconfiguration",
+}
+"""The names of inputs of the lab's tasks, with the aliases that its file uses. The service writes the names into an
+expanded file (`task.json` of AzureCLI, PublishTestResults and PublishPipelineArtifact in
+microsoft/azure-pipelines-tasks)."""
 
 
 class UnreadableFileError(Exception):
@@ -44,11 +64,13 @@ class Task:
     title: str
     """Its display name, or its name."""
     inputs: Mapping[str, str] = field(default_factory=dict)
-    """By name in lowercase."""
+    """By the name in lowercase that the lab's file uses; a task accepts others for some inputs."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Its own environment variables (`env`)."""
     condition: str = ""
     enabled: bool = True
+    continue_on_error: str = ""
+    """As in the file; empty: it does not continue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +84,8 @@ class PipelineFile:
     """Names of its variable groups."""
     images: tuple[str, ...]
     """The pools that it names: images of Microsoft's agents, or names of pools."""
+    limits: tuple[str, ...] = ()
+    """`timeoutInMinutes` of its jobs, as in the file; `60`, the default, where it is missing."""
 
     def starts_for(self, branch: str) -> bool:
         """Return whether a push to a branch starts it.
@@ -83,9 +107,23 @@ class PipelineFile:
             return isinstance(self.trigger, dict) and "tags" not in self.trigger
         return _fits(branch, named.get("include") or ["*"]) and not _fits(branch, named.get("exclude") or [])
 
+    @property
+    def paths(self) -> str:
+        """To which paths its trigger is limited, in words; empty: to none."""
+        named = self.trigger.get("paths") if isinstance(self.trigger, dict) else None
+        if isinstance(named, list):
+            named = {"include": named}
+        if not isinstance(named, dict):
+            return ""
+        kept = [str(each) for each in named.get("include") or () if str(each) not in {"*", "/", "/*"}]
+        left_out = [str(each) for each in named.get("exclude") or ()]
+        words = [f"only {', '.join(kept)}" if kept else "", f"not {', '.join(left_out)}" if left_out else ""]
+        return " and ".join(filter(None, words))
+
 
 def _fits(branch: str, patterns: Sequence[Any]) -> bool:
-    plain = (str(each).removeprefix("refs/heads/") for each in patterns)
+    # Square brackets have no meaning in a branch filter.
+    plain = (str(each).removeprefix("refs/heads/").replace("[", "[[]") for each in patterns)
     return any(fnmatchcase(branch, each) for each in plain)
 
 
@@ -111,6 +149,7 @@ def read(text: str) -> PipelineFile:
         trigger=found.get("trigger"),
         groups=tuple(str(each) for each in groups if each),
         images=tuple(dict.fromkeys(_pools(found))),
+        limits=tuple(_limits(found)),
     )
 
 
@@ -121,6 +160,17 @@ def _steps(part: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         for each in listed if isinstance(listed, list) else ():
             if isinstance(each, dict):
                 yield from (each,) if name == "steps" else _steps(each)
+
+
+def _limits(part: Mapping[str, Any]) -> Iterator[str]:
+    """Iterate over the time limits of the jobs."""
+    if isinstance(part.get("steps"), list):
+        yield str(part.get("timeoutInMinutes") or MAX_MINUTES)
+    for name in ("stages", "jobs"):
+        listed = part.get(name)
+        for each in listed if isinstance(listed, list) else ():
+            if isinstance(each, dict):
+                yield from _limits(each)
 
 
 def _pools(part: Mapping[str, Any]) -> Iterator[str]:
@@ -141,11 +191,16 @@ def _task(step: Mapping[str, Any]) -> Task:
     return Task(
         name=name,
         title=str(step.get("displayName") or name),
-        inputs={key.lower(): value.strip() for key, value in _texts(step.get("inputs")).items()},
+        inputs={_canonical(key): value.strip() for key, value in _texts(step.get("inputs")).items()},
         variables=_texts(step.get("env")),
         condition=str(step.get("condition") or ""),
         enabled=str(step.get("enabled", "true")).lower() != "false",
+        continue_on_error=found if (found := str(step.get("continueOnError") or "")).lower() != "false" else "",
     )
+
+
+def _canonical(name: str) -> str:
+    return _ALIASES.get(name.lower(), name.lower())
 
 
 def _texts(found: Any) -> dict[str, str]:
@@ -176,7 +231,21 @@ def compare(found: PipelineFile, expected: PipelineFile) -> tuple[Expectation, .
     for group in expected.groups:
         there = group in found.groups
         seen.append(Expectation("Variable group", group, ", ".join(found.groups) or "none", there))
-    return tuple(seen)
+    return (*seen, *_machine(found, expected))
+
+
+def _machine(found: PipelineFile, expected: PipelineFile) -> Iterator[Expectation]:
+    """Return where it runs, and for how long. Somebody's own agent is welcome; another image of Microsoft's is not."""
+    hosted = [each for each in found.images if _IMAGE.match(each)]
+    wanted = ", ".join(expected.images)
+    if hosted or not found.images:
+        same = set(hosted) <= set(expected.images) and bool(hosted)
+        yield Expectation("Image of the agent", wanted, ", ".join(hosted) or "missing", same)
+    limits = [int(each) if each.isdecimal() else MAX_MINUTES for each in found.limits] or [MAX_MINUTES]
+    longest = MAX_MINUTES if 0 in limits else max(limits)
+    met = longest < MAX_MINUTES
+    # Microsoft ends a job of the free grant after 60 minutes; the job must have time to cancel the training before.
+    yield Expectation("Time limit of the job", f"less than {MAX_MINUTES} minutes", f"{longest} minutes", met)
 
 
 def _kind(task: Task) -> str:
@@ -198,8 +267,15 @@ def _differences(found: Task, expected: Task) -> Iterator[str]:
                 yield f"{what}{name} is missing"
             elif actual.strip() != value.strip():
                 yield f"{what}{name} is {_short(actual)}"
-    if found.condition != expected.condition:
+    if _condition(found) != _condition(expected):
         yield f"condition is {found.condition or 'missing'}"
+    if found.continue_on_error != expected.continue_on_error:
+        yield f"continueOnError is {found.continue_on_error or 'missing'}"
+
+
+def _condition(task: Task) -> str:
+    """Return a task's condition without spaces; without one, a task runs if all before it have succeeded."""
+    return re.sub(r"\s", "", task.condition).lower() or "succeeded()"
 
 
 def _short(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 from hol_wizard.engine.ownership import Pending
 from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation, Result, Status
-from hol_wizard.errors import NotFoundError, ServiceError, WizardError
+from hol_wizard.errors import NotAgreedError, NotFoundError, ServiceError, WizardError
 from hol_wizard.resources import pipeline_file
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import branches, organization, seeded_repository
@@ -19,6 +19,7 @@ from hol_wizard.resources.long_run import LongRun
 from hol_wizard.resources.pipeline import lab_pipeline
 from hol_wizard.resources.starter_project import BUILD
 from hol_wizard.services.devops.builds import Build, Record
+from hol_wizard.services.devops.pipelines import Pipeline
 
 USUALLY: Final = 1500.0
 """Seconds of a run of the lab's pipeline: training takes longest. [K]"""
@@ -230,6 +231,18 @@ class PipelineRun(LongRun[Build], InProject[tuple[Build, ...]]):
         return self._queue()
 
     def _queue(self) -> str:
+        """Start a run.
+
+        Raises:
+            NotAgreedError: It would run on the person's machine, and they have not agreed to exactly this.
+        """
+        if self.digest and self.digest not in self.context.agreed:
+            raise NotAgreedError(
+                f"Nothing was started: the run would use commit {self.commit[:_SHORT]} of {self.branch} (digest "
+                f"{self.digest[:_SHORT]}), and the plan that you agreed to did not have it. Either {self.branch} has "
+                "changed since, or the commit did not exist yet.",
+                "To see what would run now, and to agree to it, <solve>.",
+            )
         if self.digest:
             self.context.services.identity.consent_to_run(self.digest)
         made = self.client.queue_build(self.enter(ReadCache()).id, self.pipeline, self.branch, self.commit)
@@ -302,10 +315,18 @@ def remedy_of(said: str, where: str = "") -> str:
 
 
 def _digest(context: StepContext, pipeline: int, branch: str, commit: str) -> str:
-    """Return the digest of what a run does on this machine; empty if it cannot run, which starting it says."""
-    here, identity = organization(context), context.services.identity
+    """Return the digest of what a run does on this machine; empty if it cannot run, which starting it says.
+
+    Args:
+        context: The step's context.
+        pipeline: ID of the pipeline; 0: the lab's, which is yet to be created.
+        branch: The branch.
+        commit: Its commit.
+    """
+    here, identity, names = organization(context), context.services.identity, context.names
+    which = {"pipeline": pipeline} if pipeline else {"name": names.pipeline, "file": BUILD}
     try:
-        plan = identity.run_plan(here.organization, context.names.devops_project, pipeline, branch, commit)
+        plan = identity.run_plan(here.organization, names.devops_project, which, branch, commit)
     except ServiceError:
         return ""
     return str(plan.get("digest", ""))
@@ -317,17 +338,36 @@ def lab_run(context: StepContext) -> PipelineRun:
     Raises:
         NotFoundError: There is no pipeline, or no repository.
     """
-    pipeline, repository = lab_pipeline(context), seeded_repository(context)
+    pipeline = lab_pipeline(context)
     found = pipeline.find(context.reads)
     if found is None:
         raise NotFoundError(f"There is no pipeline {pipeline.name}.", "<first build-pipeline/create-the-pipeline>.")
-    branch, here = repository.default_branch, organization(context)
+    return run_of(context, found)
+
+
+def run_of(context: StepContext, pipeline: Pipeline | None) -> PipelineRun:
+    """Return the run of a pipeline with the default branch's newest commit.
+
+    Everything is read at that commit: a push that comes in between makes another run, with another digest.
+
+    Args:
+        context: The step's context.
+        pipeline: The pipeline; None: one that is yet to be created, only for a plan.
+
+    Raises:
+        NotFoundError: There is no repository.
+    """
+    repository, here = seeded_repository(context), organization(context)
+    branch, project = repository.default_branch, context.names.devops_project
     commit = branches(context, repository)[branch]
-    text = here.text(context.names.devops_project, repository, found.file or BUILD)
+    file = pipeline.file if pipeline is not None and pipeline.file else BUILD
     try:
+        text = here.text(project, repository, file, commit)
         tasks = tuple(each.title for each in pipeline_file.read(text).tasks)
-    except pipeline_file.UnreadableFileError:
+    except (NotFoundError, pipeline_file.UnreadableFileError):
+        # The service refuses to start it, and says why.
         tasks = ()
-    key = ("digest of a run", here.organization, found.id, branch, commit)
-    digest = context.reads.share(key, lambda: _digest(context, found.id, branch, commit))
-    return PipelineRun(context, here.organization, found.id, branch, commit, digest=digest, tasks=tasks)
+    number = pipeline.id if pipeline is not None else 0
+    key = ("digest of a run", here.organization, number, branch, commit)
+    digest = context.reads.share(key, lambda: _digest(context, number, branch, commit))
+    return PipelineRun(context, here.organization, number, branch, commit, digest=digest, tasks=tasks)

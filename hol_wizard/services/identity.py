@@ -442,8 +442,17 @@ class Identity:
         if not answer.ok:
             logger.warning("the sign-in was not approved: status %d", answer.status_code)
 
-    def run_plan(self, organization: str, project: str, pipeline: int, branch: str, commit: str) -> dict[str, Any]:
+    def run_plan(
+        self, organization: str, project: str, pipeline: Mapping[str, object], branch: str, commit: str
+    ) -> dict[str, Any]:
         """Return what a run would do on this machine, with the `digest` to agree to; empty if pipelines run elsewhere.
+
+        Args:
+            organization: The Azure DevOps organization.
+            project: Name of the project.
+            pipeline: `pipeline`, its ID; or `name` and `file` of one that is yet to be created.
+            branch: Without `refs/heads/`.
+            commit: Full ID of a commit of the branch.
 
         Raises:
             ServiceError: The pipeline cannot run; the message is the service's.
@@ -451,7 +460,7 @@ class Identity:
         place = self.endpoints.runs_consent
         if place is None:
             return {}
-        wanted = {"organization": organization, "project": project, "pipeline": pipeline}
+        wanted = {"organization": organization, "project": project, **pipeline}
         answer = self._tell(
             replace(place, address=f"{place.address}/plan"), {**wanted, "branch": branch, "commit": commit}
         )
@@ -464,6 +473,9 @@ class Identity:
         """Record that the person agrees that what was shown with a digest runs on this machine.
 
         Does nothing if pipelines run elsewhere.
+
+        Args:
+            digest: SHA-256 of what was shown.
 
         Raises:
             ServiceError: It was not recorded.

@@ -23,7 +23,7 @@ from hol_wizard.resources.devops import is_seeded, organization, seeded_reposito
 from hol_wizard.resources.pipeline import BuildPipeline, lab_pipeline
 from hol_wizard.resources.pipeline_file import PipelineFile, UnreadableFileError, compare, read
 from hol_wizard.resources.pipeline_permission import PipelinePermission
-from hol_wizard.resources.pipeline_run import PipelineRun, lab_run
+from hol_wizard.resources.pipeline_run import PipelineRun, lab_run, run_of
 from hol_wizard.resources.starter_project import BUILD, starter_files
 from hol_wizard.services.devops.builds import Build
 from hol_wizard.services.devops.pipelines import HOSTED, Pipeline
@@ -31,6 +31,7 @@ from hol_wizard.services.devops.service_connections import ENDPOINT, QUEUE, VARI
 from hol_wizard.test_results.report import COVERAGE_FILE, TESTS_FILE, RunReport, read_report
 
 ARTIFACT: Final = "PipelineArtifacts"
+_CLONE: Final = f"{BUILD} in your clone"
 GRANT: Final = "https://aka.ms/azpipelines-parallelism-request"
 
 
@@ -77,17 +78,20 @@ def _file(context: StepContext) -> PipelineFile:
         NotFoundError: There is no such file, or no repository.
         UnreadableFileError: It cannot be compared.
     """
+    return read(_text(context))
+
+
+def _text(context: StepContext) -> str:
     repository = seeded_repository(context)
     here, project = organization(context), context.names.devops_project
     key = ("pipeline file", here.organization, repository.id)
     try:
-        text = context.reads.share(key, lambda: here.text(project, repository, BUILD))
+        return context.reads.share(key, lambda: here.text(project, repository, BUILD))
     except NotFoundError as error:
         raise NotFoundError(
             f"{BUILD} is not on {repository.default_branch}.",
             "Copy it from the starter project in a pull request: hol-wizard starter FOLDER writes it.",
         ) from error
-    return read(text)
 
 
 def _unreadable(error: UnreadableFileError) -> Result:
@@ -103,14 +107,54 @@ def file_fits(context: StepContext) -> Result:
     except UnreadableFileError as error:
         return _unreadable(error)
     expected = read(starter_files(context.names)[BUILD].content.decode())
-    seen = compare(found, expected)
+    seen = (*compare(found, expected), *_in_clone(context))
     more = len(found.tasks) - len(expected.tasks)
     return judge(
         seen,
         passed=f"{BUILD} has the lab's {len(expected.tasks)} tasks{f', and {more} of yours' if more > 0 else ''}.",
-        failed=f"{BUILD} differs from the lab's file.",
+        failed=f"{BUILD} differs from the lab's file."
+        if seen[-1].what != _CLONE or seen[-1].met
+        else f"{BUILD} in your clone is not valid.",
         next_action=f"Compare it with the text of this step, and correct {BUILD} in a pull request.",
     )
+
+
+def _preview(context: StepContext, pipeline: Pipeline, text: str = "") -> str:
+    """Return what Azure DevOps has against a file, with line and column; empty: nothing.
+
+    Args:
+        context: The step's context.
+        pipeline: The pipeline: the service previews only one that exists.
+        text: The file's contents; empty: those on the default branch.
+    """
+    here, project = organization(context), context.names.devops_project
+    branch = seeded_repository(context).default_branch
+    key = ("pipeline preview", here.organization, pipeline.id, text)
+
+    def ask() -> str:
+        try:
+            here.preview(project, pipeline.id, branch, text)
+        except ConflictError as error:
+            return error.message
+        return ""
+
+    return context.reads.share(key, ask)
+
+
+def _in_clone(context: StepContext) -> list[Expectation]:
+    """Return whether Azure DevOps accepts the file in the reader's clone, if it is not the one that was pushed.
+
+    Before the pipeline exists, the service has no way to check a file.
+    """
+    pipeline = lab_pipeline(context).find(context.reads)
+    try:
+        text = Path(context.names.clone_folder, BUILD).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return []
+    if pipeline is None or text == _text(context):
+        return []
+    wrong = _preview(context, pipeline, text)
+    return [Expectation(_CLONE, "valid", wrong or "valid", not wrong)]
 
 
 # The pipeline
@@ -146,6 +190,15 @@ def pipeline_exists(context: StepContext) -> Result:
     for each in _permissions(context, found):
         permitted = each.find(context.reads) is not None
         seen.append(Expectation(f"May use {each.called}", "yes", "yes" if permitted else "not yet", permitted))
+    if wrong := _preview(context, found):
+        seen.append(Expectation("Azure DevOps' preview of a run", "valid", wrong, met=False))
+        return Result(
+            Status.FAILED,
+            f"The pipeline {pipeline.name} exists, but cannot run.",
+            tuple(seen),
+            "Correct the file at that place in a pull request, or create what it names.",
+        )
+    seen.append(Expectation("Azure DevOps' preview of a run", "valid", "valid", met=True))
     return judge(
         seen,
         passed=f"The pipeline {pipeline.name} exists, and its runs do not wait for permission.",
@@ -262,9 +315,13 @@ def run_succeeded(context: StepContext) -> Result:
 
 def _plan_run(context: StepContext) -> Sequence[Change]:
     try:
-        return ownership.plan(lab_run(context))
-    except NotFoundError:
+        pipeline = lab_pipeline(context).find(context.reads)
+        run = run_of(context, pipeline)
+    except (NotFoundError, ConflictError):
+        # The person is asked when the commit is known.
         return (Change("later", PipelineRun.kind, f"of {context.names.pipeline}"),)
+    changes = ownership.plan(run) if pipeline is not None else (run.creation(),)
+    return [replace(each, consent=run.digest) if each.verb in {"create", "change"} else each for each in changes]
 
 
 @solve(plan=_plan_run, deadline=LONG_WORK_DEADLINE)
@@ -274,6 +331,7 @@ def run_pipeline(context: StepContext) -> None:
     Where pipelines run on the person's own machine, agreeing to the plan is the consent to run the commit's programs.
 
     Raises:
+        NotAgreedError: The plan had another commit, or none.
         ServiceError: It failed: the first step that failed, and what to do.
     """
     run = replace(lab_run(context), told=set())

@@ -29,6 +29,7 @@ from hol_wizard.tui.watching_app import WatchingApp
 if TYPE_CHECKING:
     from textual.command import Provider
 
+    from hol_wizard.wizard.conversation import Conversation
     from hol_wizard.wizard.facade import Wizard
 
 logger = logging.getLogger(__name__)
@@ -214,6 +215,12 @@ class HolWizardApp(WatchingApp):
             steps.close()
         else:
             self.run_worker(steps, group=group, exit_on_error=False)
+
+    def ask_again(self, requests: Conversation, title: str) -> None:
+        """Continue a conversation whose work started nothing, because it is not what the person agreed to."""
+        from hol_wizard.tui.flows import converse
+
+        self.flow(converse(self, requests, title))
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Show the error of a flow."""

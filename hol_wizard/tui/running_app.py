@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from textual import work
@@ -20,7 +21,7 @@ from hol_wizard.tui.messages import EndAsked, RunEnded, RunMoved
 from hol_wizard.tui.runs import Reason, Run
 from hol_wizard.tui.threads import aside
 from hol_wizard.wizard.conversation import Conversation
-from hol_wizard.wizard.requests import Kind, Outcome, Work
+from hol_wizard.wizard.requests import Consent, Kind, Outcome, Work
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -74,6 +75,9 @@ class RunningApp(GuardedApp):
 
     def before_looked_at(self) -> None:
         """Continue when the steps before the resumed section are checked."""
+
+    def ask_again(self, requests: Conversation, title: str) -> None:
+        """Continue a conversation whose work started nothing, because it is not what the person agreed to."""
 
     @property
     def checking(self) -> Run | None:
@@ -277,6 +281,9 @@ class RunningApp(GuardedApp):
         work, requests = self._conversing.pop(run)
         work.finished = run.finished
         outcome = await aside(lambda: next(requests, None), "conversation")
+        if isinstance(outcome, Consent):
+            self.ask_again(chain((outcome,), requests), run.title)
+            return
         if not isinstance(outcome, Outcome):
             return
         if outcome.receipt_kept:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hol_wizard.engine.events import RunFinished
 from hol_wizard.engine.results import Status
@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 
 Conversation = Iterator[Request]
 
+_QUESTIONS: Final = 4
+"""How often a person is asked about the same work: again each time that other programs would run than they agreed to.
+"""
+
 
 def solve(wizard: Wizard, targets: Sequence[Target], *, review: bool = True, whole: bool = False) -> Conversation:
     """Run the conversation for a solve of the targets and of what they need.
@@ -75,15 +79,25 @@ def solve(wizard: Wizard, targets: Sequence[Target], *, review: bool = True, who
         yield from _confirmations(wizard, targets)
     if (yield from _doubts(wizard)) is None:
         return
-    consent = Consent(lambda: wizard.plan(targets, answers, whole=whole))
-    yield consent
-    if consent.agreed:
+    because: tuple[str, ...] = ()
+    for left in reversed(range(_QUESTIONS)):
+        consent = Consent(lambda: wizard.plan(targets, answers, whole=whole), because=because)
+        yield consent
+        if not consent.agreed:
+            return
         work = Work(
             Kind.SOLVE,
             targets,
-            lambda cancelled: wizard.solve(targets, inputs=answers, whole=whole, cancelled=cancelled),
+            lambda cancelled, agreed=consent.changes: wizard.solve(  # type: ignore[misc]
+                targets, inputs=answers, whole=whole, cancelled=cancelled, agreed=agreed
+            ),
         )
-        yield from _work(wizard, work, consent)
+        yield work
+        results = work.finished.results.values() if work.finished is not None else ()
+        because = tuple(result.summary for result in results if result.ask_again)
+        if not because or not left or (work.finished is not None and work.finished.cancelled):
+            yield from _outcome(wizard, work, consent)
+            return
 
 
 def teardown(wizard: Wizard, targets: Sequence[Target] | None) -> Conversation:
@@ -198,6 +212,15 @@ def _work(
     receipt: Callable[[RunFinished], Receipt] | None = None,
 ) -> Conversation:
     yield work
+    yield from _outcome(wizard, work, consent, receipt)
+
+
+def _outcome(
+    wizard: Wizard,
+    work: Work,
+    consent: Consent | None,
+    receipt: Callable[[RunFinished], Receipt] | None = None,
+) -> Conversation:
     if work.finished is None:
         return
     written = receipt(work.finished) if receipt is not None else None

@@ -243,9 +243,10 @@ class Wizard:
         inputs: Mapping[str, str] | None = None,
         whole: bool = False,
         cancelled: threading.Event | None = None,
+        agreed: Sequence[PlannedChange] = (),
     ) -> Iterator[Event]:
         """Do the targets and what they need (`Solves.run`)."""
-        return self._solves.run(targets, inputs=inputs, whole=whole, cancelled=cancelled)
+        return self._solves.run(targets, inputs=inputs, whole=whole, cancelled=cancelled, agreed=agreed)
 
     def actions(self, target: Target) -> tuple[Action, ...]:
         """Return a step's actions, in the document's order; does not contact the cloud."""

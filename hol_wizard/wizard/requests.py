@@ -90,6 +90,8 @@ class Consent:
     """Whether the ledger is known to be complete."""
     noted: bool = False
     """Whether the ledger names something that a removal records as removed because it no longer exists."""
+    because: Sequence[str] = ()
+    """Why the person is asked again, in sentences; empty the first time."""
     agreed: bool = False
 
     @cached_property

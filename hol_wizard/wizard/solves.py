@@ -126,6 +126,7 @@ class Solves:
         inputs: Mapping[str, str] | None = None,
         whole: bool = False,
         cancelled: threading.Event | None = None,
+        agreed: Sequence[PlannedChange] = (),
     ) -> Iterator[Event]:
         """Do the targets and what they need; yield the events.
 
@@ -135,6 +136,7 @@ class Solves:
             whole: Whether it is the whole lab, with the parts of people: this cloud's stand-ins play them. Without
                 stand-ins they are left to people.
             cancelled: Set by another thread to stop at the next safe point.
+            agreed: The plan that the person has agreed to; no program runs on their machine that is not in it.
 
         Raises:
             LedgerError: The ledger is damaged or lost: the wizard's own resources would be created twice, or adopted.
@@ -142,6 +144,7 @@ class Solves:
         """
         parts = self._parts
         asked = parts.answers.in_force(inputs)
+        digests = frozenset(each.change.consent for each in agreed if each.change.consent)
         wanted = parts.graph.with_needs(targets)
         parts.answers.require(wanted, inputs)
         with parts.care.only_writer():
@@ -152,7 +155,7 @@ class Solves:
                     key=target.key,
                     title=parts.wording.title(target),
                     look=lambda target=target: self._look(target, inputs),  # type: ignore[misc]
-                    work=self._work(target, services, asked, whole=whole),
+                    work=self._work(target, services, asked, digests, whole=whole),
                     # Reading and discussing can be confirmed at any time, but a stand-in confirms what is there.
                     needs=() if target.step.confirm and not whole else parts.graph.needs(target),
                     after=parts.graph.after(target),
@@ -185,7 +188,13 @@ class Solves:
         return Result(Status.FAILED, f"Not saved yet: {labels}.", next_action="To save it, <solve>.")
 
     def _work(
-        self, target: Target, services: Services, inputs: Mapping[str, str], *, whole: bool
+        self,
+        target: Target,
+        services: Services,
+        inputs: Mapping[str, str],
+        agreed: frozenset[str],
+        *,
+        whole: bool,
     ) -> Callable[[Reporter], None] | None:
         """Return what does a target, or None if it is left to a person."""
         person = person_of(target.step) if whole else ""
@@ -196,7 +205,7 @@ class Solves:
         context = self._parts.connection.context
 
         def do(reporter: Reporter) -> None:
-            bound = context(target, services, ReadCache(), reporter, inputs)
+            bound = replace(context(target, services, ReadCache(), reporter, inputs), agreed=agreed)
             if plays is not None and self._stand_ins is not None:
                 reporter.say(f"Played {self._stand_ins.where}: {words_for(target.step)}.")
                 plays(bound)

@@ -126,8 +126,15 @@ class Attendee:
     def solve(
         self, *keys: str, inputs: Mapping[str, str] | None = None, cancelled: threading.Event | None = None
     ) -> Seen:
+        """Solve, and agree to what is asked again, as with `--yes`."""
         wizard = self.wizard()
-        return drain(wizard.solve(self.targets(wizard, keys), inputs=inputs, cancelled=cancelled))
+        targets = self.targets(wizard, keys)
+        seen = drain(wizard.solve(targets, inputs=inputs, cancelled=cancelled))
+        if any(result.ask_again for result in seen.results.values()):
+            agreed = wizard.plan(targets, inputs)
+            again = drain(wizard.solve(targets, inputs=inputs, cancelled=cancelled, agreed=agreed))
+            seen = Seen([*seen.events, *again.events])
+        return seen
 
     def plan(self, *keys: str, inputs: Mapping[str, str] | None = None) -> dict[str, list[Change]]:
         wizard = self.wizard()

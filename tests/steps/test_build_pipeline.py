@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from hol_wizard.engine.events import Said
 from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Status
-from hol_wizard.errors import NotFoundError, ServiceError
+from hol_wizard.errors import NotAgreedError, NotFoundError, ServiceError
 from hol_wizard.resources.context import StepContext
 from hol_wizard.services.devops.builds import Build
 from hol_wizard.steps import build_pipeline
@@ -129,6 +130,31 @@ def test_a_changed_file_is_named_and_a_trigger_that_is_off_is_found(
     assert seeded.look(FILE).summary.startswith("azure-pipelines.yml cannot be used: it is not valid YAML: ")
 
 
+def test_azure_devops_checks_the_file_and_that_of_the_clone_before_a_push(
+    seeded: Attendee, practice_cloud: PracticeCloud, tmp_path: Path
+) -> None:
+    folder = Path(seeded.wizard().names.clone_folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    mine = folder / YAML
+    mine.write_text("steps:\n- task: NoSuchTask@1\n")
+    assert seeded.look(FILE).status is Status.PASSED  # the service checks no file before there is a pipeline
+    assert_solved(seeded, CREATE)
+    seen = build_pipeline.pipeline_exists(context_of(seeded, CREATE)).expectations[-1]
+    assert (seen.what, seen.actual) == ("Azure DevOps' preview of a run", "valid")
+    result = seeded.look(FILE)
+    assert (result.status, result.summary) == (Status.FAILED, "azure-pipelines.yml in your clone is not valid.")
+    assert "/azure-pipelines.yml (Line: 2, Col: 9)" in result.expectations[-1].actual
+    clone = Clone(practice_cloud, tmp_path / "clone")
+    clone.git("pull", "--quiet", "origin", "main")
+    text = (clone.folder / YAML).read_text()
+    mine.write_text(f"{text}\n# valid\n")
+    assert seeded.look(FILE).status is Status.PASSED
+    clone.push(YAML, content=text.replace("- group: ", "- group: no-"))
+    result = build_pipeline.pipeline_exists(context_of(seeded, CREATE))
+    assert (result.status, result.summary) == (Status.FAILED, f"The pipeline {NAME} exists, but cannot run.")
+    assert "variable group" in result.expectations[-1].actual.lower()
+
+
 SMALL = """trigger: none
 pool:
   vmImage: ubuntu-24.04
@@ -190,6 +216,13 @@ def register(attendee: Attendee, cloud: PracticeCloud, state: str) -> None:
     assert arm.ask("PUT", path, {"properties": properties}, version=MACHINE_LEARNING).status_code == 201
 
 
+def agreed(attendee: Attendee) -> StepContext:
+    """Return the context of a solve whose plan the person has agreed to."""
+    context = context_of(attendee, RUN)
+    digests = frozenset(each.consent for each in build_pipeline._plan_run(context))
+    return replace(context_of(attendee, RUN), agreed=digests)
+
+
 def heard(context: StepContext) -> list[Any]:
     """Return the list that gets what a step says from now on."""
     events: list[Any] = []
@@ -209,7 +242,7 @@ def test_a_run_is_followed_and_its_results_are_read(
     (planned,) = build_pipeline._plan_run(context_of(seeded, RUN))
     assert "the programs of this commit run on your machine as you; digest" in planned.note
     assert "tasks: Collect, Run Unit Tests, publish" in planned.note
-    context = context_of(seeded, RUN)
+    context = agreed(seeded)
     events = heard(context)
     build_pipeline.run_pipeline(context)
     lines = [each.text for each in events if isinstance(each, Said)]
@@ -247,12 +280,56 @@ def test_the_first_failed_step_is_the_cause(seeded: Attendee, practice_cloud: Pr
     script = "echo AADSTS700213 >&2; echo '##vso[task.logissue type=error]AADSTS700213: no match'; exit 1"
     small_pipeline(seeded, practice_cloud, tmp_path / "clone", f'"{script}"', "none")
     with pytest.raises(ServiceError) as failed:
-        build_pipeline.run_pipeline(context_of(seeded, RUN))
+        build_pipeline.run_pipeline(agreed(seeded))
     assert "ended as failed in Run Unit Tests: AADSTS700213: no match" in failed.value.message
     assert "<first variable-group/trust-the-service-connection>" in failed.value.hint
     assert build_pipeline.run_succeeded(context_of(seeded, RUN)).status is Status.FAILED
     with pytest.raises(NotFoundError):
         build_pipeline.results_are_there(context_of(seeded, RESULTS))
+
+
+def test_a_push_after_the_plan_makes_the_agreement_void(
+    seeded: Attendee, practice_cloud: PracticeCloud, tmp_path: Path
+) -> None:
+    assert_solved(seeded, CREATE)
+    clone = small_pipeline(seeded, practice_cloud, tmp_path / "clone", "echo tested", "none")
+    project, shown = Pipelines(practice_cloud), agreed(seeded)
+    clone.push("small/other.py", content="print('not shown')")
+    with pytest.raises(NotAgreedError) as refused:
+        build_pipeline.run_pipeline(shown)
+    assert refused.value.message.startswith("Nothing was started: the run would use commit ")
+    assert "main has changed since" in refused.value.message
+    assert project.ask("GET", "/build/builds").json()["value"] == []
+    assert practice_cloud.control.pipeline_consents() == []
+    again = agreed(seeded)
+    build_pipeline.run_pipeline(again)
+    assert practice_cloud.control.pipeline_consents() == list(again.agreed)
+
+
+def test_the_plan_of_a_pipeline_to_be_created_already_has_the_digest_and_its_settings_change_it(
+    seeded: Attendee, practice_cloud: PracticeCloud, tmp_path: Path
+) -> None:
+    def digest() -> str:
+        (planned,) = build_pipeline._plan_run(context_of(seeded, RUN))
+        return planned.consent
+
+    before = digest()
+    assert_solved(seeded, CREATE)
+    assert digest() == before != ""
+    project = Pipelines(practice_cloud)
+    definition = project.definition(NAME)
+    definition["variables"] = {"SCRIPT": {"value": "other.sh"}}
+    project.ask("PUT", f"/build/definitions/{definition['id']}", definition)
+    assert digest() != before
+    clone = small_pipeline(seeded, practice_cloud, tmp_path / "clone", "echo tested", "none")
+    text = SMALL.replace("{script}", "echo tested")
+    clone.push(
+        YAML, content=f"resources:\n  repositories:\n  - repository: other\n    type: git\n    name: nowhere\n{text}"
+    )
+    with pytest.raises(ServiceError) as refused:
+        build_pipeline.run_pipeline(agreed(seeded))
+    assert "There is no repository nowhere." in refused.value.message
+    assert "(Line: 3, Col: 5)" in refused.value.message
 
 
 @pytest.mark.docker

@@ -78,6 +78,28 @@ class Pipelines(Connection):
         wanted = _body(found.name, repository, file, found.description)
         self._send("PUT", path, thing, {**now, **wanted}, below=project)
 
+    def preview(self, project: str, pipeline: int, branch: str, text: str = "") -> str:
+        """Return the YAML of a run that is not started, with its templates filled in (Pipelines - Preview, 7.1).
+
+        The service previews only pipelines that exist: the address contains the pipeline's ID.
+
+        Args:
+            project: Name or ID.
+            pipeline: The pipeline's ID.
+            branch: The branch whose file and templates are used.
+            text: Contents to use instead of those of the file (`yamlOverride`), so that nothing has to be pushed.
+
+        Raises:
+            ConflictError: The file is not valid, or names something that does not exist; with file, line and column.
+            AccessDeniedError: The caller may not queue runs.
+        """
+        body: dict[str, Any] = {"previewRun": True}
+        body["resources"] = {"repositories": {"self": {"refName": f"{HEADS}{branch}"}}}
+        if text:
+            body["yamlOverride"] = text
+        path = f"/pipelines/{pipeline}/preview"
+        return json_object(self._send("POST", path, "the preview", body, below=project), self.url).text("finalYaml")
+
     def delete_pipeline(self, project: str, found: Pipeline) -> None:
         """Delete a pipeline with its runs."""
         self._send("DELETE", f"/build/definitions/{found.id}", f"the pipeline {found.name}", below=project)

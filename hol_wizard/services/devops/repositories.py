@@ -75,14 +75,21 @@ class Repositories(Connection):
         found = self._get(path, repository.name, below=project, **query).objects("value")
         return frozenset(str(each["path"]).lstrip("/") for each in found if not each.get("isFolder"))
 
-    def text(self, project: str, repository: Repository, path: str) -> str:
-        """Return the text of a file on the default branch.
+    def text(self, project: str, repository: Repository, path: str, commit: str = "") -> str:
+        """Return the text of a file.
+
+        Args:
+            project: Name or ID.
+            repository: The repository.
+            path: From its root.
+            commit: Full ID of a commit; empty: the newest of the default branch.
 
         Raises:
             NotFoundError: There is no such file.
         """
         query = {"path": path, "includeContent": "true", "$format": "json"}
-        query |= {"versionDescriptor.version": repository.default_branch, "versionDescriptor.versionType": "branch"}
+        query["versionDescriptor.version"] = commit or repository.default_branch
+        query["versionDescriptor.versionType"] = "commit" if commit else "branch"
         found = self._get(f"/git/repositories/{quote(repository.id)}/items", path, below=project, **query)
         return str(found["content"])
 

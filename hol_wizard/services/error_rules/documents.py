@@ -113,6 +113,8 @@ def _of_json(body: Mapping[str, Any]) -> ErrorDocument:
     words = inner.text("message", "detail", "error_description")
     if words == code or not words:
         words = next((said for _, said in details if said), "")
+    if results := _validation_results(inner):
+        words = f"{words} {results}"
     policies = tuple(_policies(inner))
     return ErrorDocument("document" if code or words else "nothing", code, words, details, policies)
 
@@ -120,6 +122,13 @@ def _of_json(body: Mapping[str, Any]) -> ErrorDocument:
 def _narrower(error: _Members) -> str:
     """Return Key Vault's reason (`ForbiddenByRbac`); Microsoft Graph's `innerError` has none."""
     return _Members.of(error.members.get("innererror")).text("code")
+
+
+def _validation_results(error: _Members) -> str:
+    """Return why Azure DevOps does not queue a build, which its message omits (azure-devops-cli-extension issue
+    1032)."""
+    results = _Members.of(error.members.get("customproperties")).each("validationresults")
+    return "; ".join(filter(None, (each.text("message") for each in results)))
 
 
 def _scim_code(error: _Members) -> str:

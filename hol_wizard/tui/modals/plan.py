@@ -92,7 +92,7 @@ class PlanDialog(Dialog[bool]):
             go.disabled = not self._consent.has_work
             self.query_one("#cancel" if self._consent.removes else "#confirm", Button).focus()
             return
-        parts = []
+        parts = [Content.styled(reason, "$warning bold") for reason in self._consent.because]
         conflicts = [change for change in changes if change.verb == "conflict"]
         if conflicts:
             many = f"{len(conflicts)} conflicts" if len(conflicts) > 1 else "1 conflict"

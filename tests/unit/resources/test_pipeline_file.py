@@ -68,6 +68,21 @@ PUBLISH = "Publish Test Results test-results.xml"
         (replaced("    condition: succeededOrFailed()\n", ""), PUBLISH, "condition is missing"),
         (replaced(": Train Model\n", ": Train Model\n    enabled: false\n"), "Train Model", "is disabled"),
         (without("Train Model"), "Train Model", "missing"),
+        (
+            replaced(": Train Model\n", ": Train Model\n    continueOnError: true\n"),
+            "Train Model",
+            "continueOnError is true",
+        ),
+        (
+            replaced(": Train Model\n", ": Train Model\n    condition: always()\n"),
+            "Train Model",
+            "condition is always()",
+        ),
+        (replaced("ubuntu-24.04", "windows-2025"), "Image of the agent", "windows-2025"),
+        (replaced("pool:\n  vmImage: ubuntu-24.04\n", ""), "Image of the agent", "missing"),
+        (replaced("timeoutInMinutes: 55", "timeoutInMinutes: 60"), "Time limit of the job", "60 minutes"),
+        (replaced("timeoutInMinutes: 55", "timeoutInMinutes: 0"), "Time limit of the job", "60 minutes"),
+        (replaced("  timeoutInMinutes: 55\n", ""), "Time limit of the job", "60 minutes"),
         (replaced("- group: {variable_group}", "- group: another"), "Variable group", "another"),
     ],
 )
@@ -77,6 +92,38 @@ def test_a_difference_is_named_with_its_task(
     changed = change(STARTER)
     assert changed != STARTER
     assert wrong(changed, expected) == {task: difference}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        replaced("azureSubscription:", "connectedServiceNameARM:"),
+        replaced("testResultsFormat: JUnit", "testRunner: JUnit"),
+        replaced("      artifact: ", "      artifactName: "),
+        replaced("targetPath:", "path:"),
+        replaced(": Train Model\n", ": Train Model\n    condition: succeeded()\n    continueOnError: false\n"),
+        replaced("condition: succeededOrFailed()", "condition: SucceededOrFailed( )"),
+        replaced("vmImage: ubuntu-24.04", "name: My own agents"),
+    ],
+)
+def test_what_means_the_same_is_no_difference(change: Callable[[str], str], expected: PipelineFile) -> None:
+    changed = change(STARTER)
+    assert changed != STARTER
+    assert wrong(changed, expected) == {}
+
+
+@pytest.mark.parametrize(
+    ("paths", "words"),
+    [
+        ("", ""),
+        ("  paths: [docs/*]\n", "only docs/*"),
+        ("  paths:\n    include: ['*']\n    exclude: [docs, README.md]\n", "not docs, README.md"),
+        ("  paths:\n    include: [src]\n    exclude: [src/x]\n", "only src and not src/x"),
+        ("  paths: x\n", ""),
+    ],
+)
+def test_a_trigger_can_be_for_some_paths(paths: str, words: str) -> None:
+    assert read(f"trigger:\n  branches: [main]\n{paths}steps: []\n").paths == words
 
 
 def test_another_order_is_a_difference_and_another_title_is_none(expected: PipelineFile) -> None:

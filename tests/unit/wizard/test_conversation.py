@@ -216,3 +216,40 @@ def test_behind_the_last_step_the_first_follows_that_is_not_done(bare: Wizard) -
 def test_nothing_follows_a_solve_that_leaves_something_to_do(bare: Wizard) -> None:
     assert following(bare, "set-up/sign-in", status=Status.FAILED) == ""
     assert following(bare, "set-up/sign-in", cancelled=True) == ""
+
+
+def test_who_has_not_agreed_to_what_would_run_is_asked_again_with_the_reason(bare: Wizard) -> None:
+    asked = "build-pipeline/run-the-pipeline@pipeline"
+    moved = Result(Status.FAILED, "Nothing was started: main has changed.", ask_again=True)
+    results = [moved, Result(Status.PASSED, "Done.")]
+    reasons: list[list[str]] = []
+    ended = []
+    for request in conversation.solve(bare, [bare.target(asked)], review=False):
+        if isinstance(request, Consent):
+            reasons.append(list(request.because))
+            request.agreed = True
+        elif isinstance(request, Work):
+            request.finished = RunFinished({asked: results.pop(0)}, 1.0)
+        elif isinstance(request, Outcome):
+            ended.append(request.finished.results[asked].status)
+    assert reasons == [[], ["Nothing was started: main has changed."]]
+    assert ended == [Status.PASSED]
+
+
+def test_nobody_is_asked_again_who_has_stopped_or_declined_or_was_asked_often(bare: Wizard) -> None:
+    asked = "build-pipeline/run-the-pipeline@pipeline"
+    moved = Result(Status.FAILED, "Nothing was started: main has changed.", ask_again=True)
+
+    def questions(*, cancelled: bool, agrees: int) -> int:
+        found = 0
+        for request in conversation.solve(bare, [bare.target(asked)], review=False):
+            if isinstance(request, Consent):
+                found += 1
+                request.agreed = found <= agrees
+            elif isinstance(request, Work):
+                request.finished = RunFinished({asked: moved}, 1.0, cancelled=cancelled)
+        return found
+
+    assert questions(cancelled=True, agrees=9) == 1
+    assert questions(cancelled=False, agrees=1) == 2
+    assert questions(cancelled=False, agrees=9) == 4
