@@ -386,11 +386,12 @@ class Board:
                 self.note(section_id, f"{where}{text}", "said", key)
                 return False
             case Progressed(text=text):
-                other = standing.progress is None or standing.progress.text != text
-                if other:
+                first = standing.progress is None
+                if standing.progress is None or standing.progress.text != text:
                     self.note(section_id, f"{where}{text}", "said", key)
                 standing.progress, standing.progress_at = event, now
-                return other
+                # A build can say so ten times a second; later ones are drawn with the time, once a second.
+                return first
             case PersonNeeded():
                 self.person_needed = event
                 self.note(

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
 
+from hol_wizard.engine.events import Progressed, Said
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.tui.section_screen import SectionScreen
+from hol_wizard.tui.widgets.log_lines import LogLines
 from tests.tui.conftest import MakeApp, holding
 from tests.tui.fake_wizard import CHOSEN, FakeWizard
 from tests.tui.looking import at_rest, seen, until, until_seen
@@ -450,3 +454,32 @@ async def test_a_solve_asks_for_the_confirmation_that_it_needs_and_goes_on_eithe
         await until(pilot, lambda: app.working is None and app.board.look(f"{GROUP}@dev").word in {"passed", "blocked"})
         await at_rest(pilot)
     assert (f"{GROUP}@dev" in fake.world.done) is agrees
+
+
+@pytest.mark.slow
+async def test_new_lines_of_a_log_do_not_lay_out_the_screen(make_app: MakeApp, fake: FakeWizard) -> None:
+    """A layout takes longer than drawing the lines, and a key would wait for it."""
+    app = make_app("resource-groups")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down", "s")
+        await until_seen(pilot, "what this will do")
+        with holding(fake):
+            await pilot.press("enter")
+            await until_seen(pilot, "» working", "line 4")
+            assert app._second is not None
+            app._second.pause()  # the time is drawn once a second
+            with patch.object(app.screen, "_refresh_layout", wraps=app.screen._refresh_layout) as laid_out:
+                for number in range(60):
+                    for part in range(3):
+                        app.board.apply(Said(f"{GROUP}@dev", f"output {number} of a program, part {part}"))
+                    changed = app.board.apply(Progressed(f"{GROUP}@dev", f"package {number}", number / 10, None))
+                    assert not changed
+                    app._said.add(f"{GROUP}@dev")
+                    app._draw_logs()
+                    await pilot.pause()
+                assert laid_out.call_count == 0
+            await until_seen(pilot, "output 59 of a program, part 2")
+            log = app.screen.query_one("#log", LogLines)
+            assert log.scroll_y == log.max_scroll_y > 150
+        await at_rest(pilot)

@@ -78,12 +78,14 @@ class LogLines(ScrollView, can_focus=True):
             for number, part in enumerate(_wrap(line.text, room)):
                 self._rows.append((line, part, number == 0))
         self._wrapped = len(self._lines)
-        self.virtual_size = Size(self._width, len(self._rows))
+        # Assigned, it would lay out the whole screen for every new line, although only the scroll bar depends on it.
+        self.set_reactive(LogLines.virtual_size, Size(self._width, len(self._rows)))
+        follow = self._follow
+        self._scroll_update(self.virtual_size)
         self.refresh()
-        if self._follow:
-            # The end is known only after the layout; without force, a scroll bar that is not shown yet prevents
-            # scrolling.
-            self.call_after_refresh(self.scroll_end, animate=False, force=True, immediate=True)
+        if follow:
+            # Without force, a scroll bar that is not shown yet prevents scrolling.
+            self.scroll_end(animate=False, force=True, immediate=True)
 
     @property
     def _lead(self) -> int:
