@@ -10,7 +10,7 @@ from typing import Final
 
 from hol_wizard.engine.ledger import REBUILD, SIGN_IN, Damage, Entry, Fact, Ledger
 from hol_wizard.engine.registry import UNDOS, Marked, MarkedFunction
-from hol_wizard.errors import AccessDeniedError, LedgerError, WizardError
+from hol_wizard.errors import AccessDeniedError, LedgerError, SignInError, WizardError
 from hol_wizard.resources import tagged
 from hol_wizard.resources.context import StepContext
 
@@ -46,6 +46,8 @@ class Survey:
     """The same with names that do not result from the current choices: another prefix, or a copy."""
     unknown: tuple[str, ...] = ()
     """What could not be checked."""
+    remedy: str = ""
+    """What to do so that the first of it can be checked; empty if nothing is known."""
     closed: tuple[str, ...] = ()
     """What the account has no access to."""
     command: str = REBUILD
@@ -143,15 +145,20 @@ def survey(ledger: Ledger, contexts: Sequence[tuple[str, StepContext]]) -> Surve
     strays = [replace(each, target="") for each in everywhere[0] if each.resource.lower() not in known]
     errors = [error for _, error in (*answers, everywhere) if error is not None]
     closed = [error.message for error in errors if isinstance(error, AccessDeniedError)]
-    unknown = [error.message for error in errors if not isinstance(error, AccessDeniedError)]
+    unsure = [error for error in errors if not isinstance(error, AccessDeniedError)]
     return Survey(
         damage,
         lost,
         tuple(each for each in named if not ledger.made(each.resource)),
         tuple(strays),
-        tuple(dict.fromkeys(unknown)),
+        tuple(dict.fromkeys(error.message for error in unsure)),
+        _remedy(unsure[0]) if unsure else "",
         tuple(dict.fromkeys(closed)),
     )
+
+
+def _remedy(error: WizardError) -> str:
+    return error.hint or ("Sign in (<step set-up/sign-in>)." if isinstance(error, SignInError) else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +207,7 @@ def rebuild(ledger: Ledger, seen: Survey) -> Rebuilt:
             written.
     """
     if seen.unknown:
-        raise LedgerError(f"The ledger is not rebuilt: not everything could be checked. {seen.unknown[0]}")
+        raise LedgerError(f"The ledger is not rebuilt: not everything could be checked. {seen.unknown[0]}", seen.remedy)
     gap = seen.damage is not None or seen.lost
     dropped = tuple(
         each for each in ledger.standing() if each.kind in LEDGER_ALONE and not ledger.certain(each.resource)

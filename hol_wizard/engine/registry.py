@@ -100,6 +100,8 @@ class Work:
     """Finds what an undo would remove if the ledger named it; None if nothing is marked, or another module does it."""
     deadline: float = WORK_DEADLINE
     """Seconds after which it stops at its next safe point and counts as UNKNOWN."""
+    creates: bool = True
+    """Whether it can create a resource. What cannot, may run while the ledger is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,16 +159,19 @@ def check(deadline: float = 20.0, *, files: FilesFunction | None = None) -> Call
     return register
 
 
-def solve(plan: PlanFunction, *, deadline: float = WORK_DEADLINE) -> Callable[[WorkFunction], WorkFunction]:
+def solve(
+    plan: PlanFunction, *, deadline: float = WORK_DEADLINE, creates: bool = True
+) -> Callable[[WorkFunction], WorkFunction]:
     """Register a solve under `module.function`.
 
     Args:
         plan: Returns what the solve would do, without doing it.
         deadline: Seconds after which it stops at its next safe point.
+        creates: Whether it can create a resource; a sign-in, which a rebuild of the ledger needs, cannot.
     """
 
     def register(function: WorkFunction) -> WorkFunction:
-        SOLVES[_name(function)] = Work(_name(function), function, plan, deadline=deadline)
+        SOLVES[_name(function)] = Work(_name(function), function, plan, deadline=deadline, creates=creates)
         return function
 
     return register

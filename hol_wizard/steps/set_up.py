@@ -69,7 +69,7 @@ def _plan_names(context: StepContext) -> Sequence[Change]:
     ]
 
 
-@solve(plan=_plan_names)
+@solve(plan=_plan_names, creates=False)
 def choose_names(context: StepContext) -> None:
     """Save prefix, region and alias.
 
@@ -172,7 +172,10 @@ def signed_in(context: StepContext) -> Result:
     )
 
 
-@solve(plan=lambda context: [Change("create", SIGN_IN, context.services.endpoints.name, "shared with the Azure CLI")])
+@solve(
+    plan=lambda context: [Change("create", SIGN_IN, context.services.endpoints.name, "shared with the Azure CLI")],
+    creates=False,
+)
 def sign_in(context: StepContext) -> None:
     """Sign in a person: in the browser if there is one, otherwise with a device code."""
     identity, reporter = context.services.identity, context.reporter

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 from hol_wizard.engine.ledger import SIGN_IN_PREFIX, Entry, Ledger
 from hol_wizard.engine.read_cache import ReadCache
+from hol_wizard.engine.registry import SOLVES
 from hol_wizard.errors import LedgerError, UsageError
+from hol_wizard.lab.model import Target
 from hol_wizard.wizard.connection import Connection
 from hol_wizard.wizard.graph import Graph
+from hol_wizard.wizard.registration import load_steps
 from hol_wizard.wizard.wording import Wording
 
 if TYPE_CHECKING:
@@ -86,12 +89,18 @@ class LedgerCare:
         with self.only_writer():
             return survey.rebuild(self._ledger, seen)
 
-    def require(self) -> None:
+    def require(self, targets: Sequence[Target]) -> None:
         """Refuse to create anything while it is unknown what this wizard has already created.
+
+        Args:
+            targets: What will be solved. A sign-in is not refused, because a rebuild needs it.
 
         Raises:
             LedgerError: The ledger is damaged, or lost while resources carry this lab's mark.
         """
+        load_steps()
+        if not any(SOLVES[each.step.solve].creates for each in targets if each.step.solve):
+            return
         if (problem := self.problem()) is not None:
             raise problem
         seen = self.doubts()

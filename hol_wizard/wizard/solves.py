@@ -64,7 +64,7 @@ class Solves:
         parts = self._parts
         wanted = parts.graph.with_needs(targets)
         parts.answers.require(wanted, inputs)
-        parts.care.require()
+        parts.care.require(wanted)
         results: Mapping[str, Result] = {}
         for event in self._checks.run(wanted):
             if isinstance(event, RunFinished):
@@ -148,7 +148,7 @@ class Solves:
         wanted = parts.graph.with_needs(targets)
         parts.answers.require(wanted, inputs)
         with parts.care.only_writer():
-            parts.care.require()
+            parts.care.require(wanted)
             services = parts.connection.reach()
             tasks = [
                 WorkTask(

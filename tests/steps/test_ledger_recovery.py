@@ -12,6 +12,7 @@ from hol_wizard.engine.registry import SOLVES
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import ConflictError, LedgerError
 from hol_wizard.headless import WorkOptions
+from hol_wizard.practice import seed
 from tests.practice.conftest import Arm
 from tests.practice_cloud import PracticeCloud
 from tests.steps.attendee import DATABRICKS, GROUP, LAKE, NAMES, VAULT, Attendee
@@ -82,6 +83,25 @@ def test_a_damaged_ledger_is_told_by_every_command_and_rebuilt(
     assert built.solve(*BUILT).all_passed()
     assert headless.teardown(built.wizard(), YES) == 0
     assert built.wizard().ledger.standing() == ()
+
+
+@pytest.mark.slow
+def test_with_a_damaged_ledger_one_can_sign_in_and_rebuild_it(
+    built: Attendee, practice_cloud: PracticeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = ledger_file(built)
+    whole = {entry.resource.lower() for entry in built.wizard().ledger.standing()}
+    path.write_bytes(DAMAGES["only NUL bytes"](path.read_bytes()))
+    for name in ("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"):
+        monkeypatch.delenv(name)
+    practice_cloud.control.settings(user=seed.ATTENDEE.name)
+    with pytest.raises(LedgerError, match="Nobody is signed in") as raised:
+        headless.rebuild_ledger(built.wizard(), YES)
+    assert "<step set-up/sign-in>" in raised.value.hint
+    assert headless.solve(built.wizard(), WorkOptions(("set-up/sign-in",), yes=True)) == 0
+    assert headless.solve(built.wizard(), WorkOptions(("set-up/choose-the-subscription",), yes=True)) == 0
+    assert headless.rebuild_ledger(built.wizard(), YES) == 0
+    assert whole < {entry.resource.lower() for entry in built.wizard().ledger.standing()}
 
 
 @pytest.mark.slow
