@@ -8,14 +8,21 @@ from typing import Any
 from hol_wizard.errors import NotFoundError, NotReadyError
 from hol_wizard.resources.azure_resource import TRY_AGAIN, read
 from hol_wizard.resources.context import StepContext
+from hol_wizard.services.answers import of_arm, unexpected
 
 
 def told_in(document: Mapping[str, Any] | None, *path: str) -> str:
-    """Return the address at a path below `properties`; an empty string if Azure does not return it yet."""
+    """Return the address at a path below `properties`; an empty string if Azure does not return it yet.
+
+    Raises:
+        InconclusiveError: It is not a string.
+    """
     found: Any = (document or {}).get("properties")
     for name in path:
         found = found.get(name) if isinstance(found, Mapping) else None
-    return str(found or "")
+    if not isinstance(found, str | None):
+        raise unexpected(of_arm(document or {}).source, f"properties.{'.'.join(path)} is not a string")
+    return found or ""
 
 
 def address(context: StepContext, resource_id: str, label: str, step: str, *path: str) -> str:

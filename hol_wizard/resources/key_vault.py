@@ -67,7 +67,7 @@ class KeyVault(AzureResource):
 
     def change(self, found: Mapping[str, Any]) -> None:
         """Send the whole vault again, with its existing access policies."""
-        policies = (found.get("properties") or {}).get("accessPolicies") or []
+        policies = list(found.get("properties", {}).get("accessPolicies", ()))
         self._put({**self.body, "properties": {**self.body["properties"], "accessPolicies": policies}}, tags(found))
 
     def remedy(self, found: Mapping[str, Any]) -> str:

@@ -50,7 +50,7 @@ class StorageContainer(Resource[Mapping[str, Any]]):
     def marked(self, found: Mapping[str, Any], noted: str | None) -> bool:
         """Return whether its metadata contains the lab's ID."""
         del noted
-        metadata = found.get("properties", {}).get("metadata") or {}
+        metadata = found.get("properties", {}).get("metadata", {})
         return self.context.is_lab_id(metadata.get(METADATA))
 
     def expectations(self, found: Mapping[str, Any]) -> Sequence[Expectation]:

@@ -7,9 +7,9 @@ A policy is an entry in the vault's document. `accessPolicies/add` and `accessPo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.read_cache import ReadCache
@@ -18,6 +18,7 @@ from hol_wizard.errors import NotFoundError, WizardError
 from hol_wizard.resources import key_vault
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.role_assignment import signed_in
+from hol_wizard.services.answers import Document, of_arm
 from hol_wizard.services.endpoints import DATABRICKS_AUDIENCE
 
 READ = ("get", "list")
@@ -76,20 +77,19 @@ class VaultAccessPolicy(Resource[tuple[str, ...]]):
         return found if named & {*self.permissions, _ALL} else None
 
     def _entry(self, reads: ReadCache) -> tuple[str, ...]:
-        policies = (self._vault(reads).get("properties") or {}).get("accessPolicies") or []
-        for each in policies:
+        for each in self._vault(reads).inner("properties").some("accessPolicies"):
             if str(each.get("objectId", "")).lower() == self.principal.lower() and not each.get("applicationId"):
-                return tuple(map(str, (each.get("permissions") or {}).get("secrets") or ()))
+                return tuple(map(str, each.inner("permissions").get("secrets", ())))
         return ()
 
-    def _vault(self, reads: ReadCache) -> Mapping[str, Any]:
+    def _vault(self, reads: ReadCache) -> Document:
         path, arm = key_vault.vault_id(self.context), self.context.services.arm
         document = reads.share(("arm", path.lower()), lambda: arm.find(path))
         if document is None:
             raise NotFoundError(
                 f"The key vault {self.where} does not exist.", "<first workspace-resources/add-a-key-vault>."
             )
-        return document
+        return of_arm(document)
 
     def marked(self, found: tuple[str, ...], noted: str | None) -> bool:
         """Return whether the vault accepted this wizard's policy."""

@@ -181,6 +181,11 @@ class _Items(list[Any]):
         return self.get(index) if isinstance(index, str) else super().__getitem__(index)
 
 
+def of_arm(found: Mapping[str, Any]) -> Document:
+    """Return a document of Azure Resource Manager with access that reports an unexpected form."""
+    return found if isinstance(found, Document) else Document(found, "Azure Resource Manager")
+
+
 class Pages:
     """The pages of a list that were already read: a list that leads back to one of them never ends."""
 

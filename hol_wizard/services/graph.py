@@ -90,7 +90,7 @@ def _password(document: Mapping[str, Any]) -> Password:
 def _principal(document: Document, app_id: str) -> Principal:
     name, tags = str(document.get("displayName") or app_id), tuple(document.get("tags", ()))
     # "Full resource IDs for managed identities" (servicePrincipal, alternativeNames).
-    others = (str(each) for each in document.get("alternativeNames") or ())
+    others = (str(each) for each in document.get("alternativeNames", ()))
     resource = next((each for each in others if each.startswith("/subscriptions/")), "")
     return Principal(str(document["id"]), "ServicePrincipal", name, tags, resource)
 

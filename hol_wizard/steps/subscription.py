@@ -107,10 +107,10 @@ def allows(permission: Mapping[str, Any], action: str) -> bool:
     Source: Microsoft.Authorization `Permissions_ListForResource`: `actions` less `notActions`, with `*` as a wildcard.
     """
 
-    def matches(patterns: Any) -> bool:
-        return any(_fits(str(pattern).lower(), action.lower()) for pattern in patterns or ())
+    def matches(patterns: Sequence[Any]) -> bool:
+        return any(_fits(str(pattern).lower(), action.lower()) for pattern in patterns)
 
-    return matches(permission.get("actions")) and not matches(permission.get("notActions"))
+    return matches(permission.get("actions", ())) and not matches(permission.get("notActions", ()))
 
 
 def _pick(context: StepContext) -> tuple[Account | None, Subscription]:
@@ -167,7 +167,7 @@ def _plan_subscription(context: StepContext) -> Sequence[Change]:
     ]
 
 
-@solve(plan=_plan_subscription)
+@solve(plan=_plan_subscription, creates=False)
 def choose(context: StepContext) -> None:
     """Save which subscription the lab uses, and make it the session's default."""
     account, subscription = _pick(context)

@@ -114,7 +114,7 @@ class Repositories(Connection):
             found = self._get(path, f"the branch {branch}", below=project, **query)
         except NotFoundError:
             return None
-        return int(str(found["aheadCount"])), int(str(found["behindCount"]))
+        return found.required_number("aheadCount"), found.required_number("behindCount")
 
     def blobs(
         self, project: str, repository_id: str, version: str, folder: str = "/", *, of: str = "branch"
