@@ -163,12 +163,15 @@ def _confirmed(wizard: Wizard, request: Confirm) -> bool:
 def _tell_what_is_left(wizard: Wizard, finished: RunFinished, *, whole: bool) -> None:
     """List the steps that wait for a person: those without a solve that are not verified or confirmed.
 
-    In a run of the whole lab, those that are a person's also wait, although the wizard could do them.
+    In a run of the whole lab, those that are a person's also wait, although the wizard could do them. What is blocked
+    waits for another step, and after Ctrl-C for the next start.
     """
+    if finished.cancelled:
+        return
     for key, result in finished.results.items():
         target = wizard.target(key)
         waits = not target.step.solve or (whole and target.step.person and key not in finished.durations)
-        if not waits or result.status in {Status.PASSED, Status.SKIPPED}:
+        if not waits or result.status in {Status.PASSED, Status.SKIPPED, Status.BLOCKED}:
             continue
         if target.step.confirm:
             out(f"left for you: “{wizard.wording.title(target)}”. Then run: {wizard.command} confirm {key}")

@@ -92,3 +92,12 @@ def test_the_end_says_how_long_each_step_took_and_which_chain_was_the_longest(
     told = capsys.readouterr().out
     assert f" s  {RUN}\n" in told.partition("Time\n")[2].partition("Critical path")[0]
     assert "times the critical path" in told
+
+
+def test_what_is_blocked_is_not_left_for_anybody(capsys: pytest.CaptureFixture[str]) -> None:
+    alone, _ = wizard()
+    headless.solve(alone, WHOLE)
+    told = capsys.readouterr().out
+    assert f"left for you: “Read it”. Then run: hol-wizard --practice confirm {READ}" in told
+    assert f"BLOCKED  {RUN}" in told
+    assert "left for the second reviewer" not in told
