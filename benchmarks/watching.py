@@ -9,7 +9,6 @@ returns to the window again and again, which makes everything in view due.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -18,6 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.run import WIZARD, Figure, environment, home, wizard
 from benchmarks.terminal import Terminal
+from hol_wizard.paths import Home
+from hol_wizard.practice.process import launch
 
 FOCUS_OUT, FOCUS_IN = b"\x1b[O", b"\x1b[I"
 SECTION = "workspace-resources"
@@ -49,10 +50,8 @@ def watching(minutes: float) -> list[Figure]:
     """Watch a solved section for some minutes, with a person who moves and returns."""
     with home() as folder:
         log = folder / "exchanges.jsonl"
-        command = [*WIZARD, "practice", "serve", "--keep", "--speed", "60", "--log-exchanges", str(log)]
-        subprocess.Popen(command, env=environment(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while not log.exists():
-            time.sleep(0.1)
+        state = Home(folder / "config", folder / "state").practice_folder
+        launch.start(state, speed=60, log_exchanges=log, keep=True, is_wizards=True)
         done = wizard(folder, "--practice", "solve", SECTION, "--yes")
         if done.returncode:
             raise SystemExit(f"the solve failed:\n{done.stdout}{done.stderr}")

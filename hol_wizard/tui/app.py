@@ -18,7 +18,7 @@ from hol_wizard.errors import DefectError, WizardError
 from hol_wizard.lab.model import Environment, Section, Target
 from hol_wizard.tui import ending
 from hol_wizard.tui.base_screen import BoardScreen
-from hol_wizard.tui.commands import Place, bindings_of
+from hol_wizard.tui.commands import Command, Place, bindings_of
 from hol_wizard.tui.guard import GuardedScreen
 from hol_wizard.tui.overview_screen import OverviewScreen
 from hol_wizard.tui.runs import Reason
@@ -28,12 +28,17 @@ from hol_wizard.tui.watching_app import WatchingApp
 
 if TYPE_CHECKING:
     from textual.command import Provider
+    from textual.timer import Timer
 
     from hol_wizard.wizard.conversation import Conversation
     from hol_wizard.wizard.facade import Wizard
 
 logger = logging.getLogger(__name__)
 
+ANOTHER_DIGIT_WITHIN = 0.7
+"""Seconds to wait for the second digit of a section's number."""
+_CHANGES = {"solve_step", "solve_section", "undo_step", "undo_section", "act", "catch_up", "check_all"}
+"""Commands that are not available while something is being changed."""
 BEGIN_AFTER = 0.03
 """Seconds for the first paint to reach the terminal before imports on other threads compete with it."""
 
@@ -66,6 +71,9 @@ class HolWizardApp(WatchingApp):
     ) -> None:
         super().__init__(wizard)
         self.memory = UiState.load(memory_path)
+        self._digits = ""
+        """The digits of a section's number typed so far."""
+        self._digits_timer: Timer | None = None
         self._resume = resume
         self._catch_up = catch_up
         for item in THEMES.values():
@@ -158,6 +166,14 @@ class HolWizardApp(WatchingApp):
         if check:
             self.refresh_section(section)
 
+    def withdraw_question(self) -> None:
+        """Close the question what to do with work in progress, because it has ended."""
+        from hol_wizard.tui.modals.leave import LeaveDialog
+
+        for screen in self.screen_stack:
+            if isinstance(screen, LeaveDialog):
+                screen.action_cancel()
+
     def show_trouble(self, key: str) -> None:
         """Put the cursor on the first step that a request left undone, and show why."""
         from hol_wizard.tui.section_screen import SectionScreen
@@ -177,6 +193,38 @@ class HolWizardApp(WatchingApp):
             self.memory.place = ""
             self.memory.save()
             self.pop_screen()
+
+    def type_digit(self, digit: str) -> None:
+        """Open the section with the typed number, as soon as it cannot get another digit."""
+        if self._digits_timer is not None:
+            self._digits_timer.stop()
+        self._digits += digit
+        numbers = [str(section.number) for section in self.board.lab.sections]
+        if any(number.startswith(self._digits) and number != self._digits for number in numbers):
+            self._digits_timer = self.set_timer(ANOTHER_DIGIT_WITHIN, self._open_typed)
+            if isinstance(self.screen, OverviewScreen):
+                self._point_at(self._digits)
+        else:
+            self._open_typed()
+
+    def _point_at(self, number: str) -> None:
+        for section in self.board.lab.sections:
+            if str(section.number) == number and isinstance(self.screen, OverviewScreen):
+                self.screen.sections.move_to(section.id)
+
+    def _open_typed(self) -> None:
+        typed, self._digits, self._digits_timer = self._digits, "", None
+        for section in self.board.lab.sections:
+            if str(section.number) == typed:
+                self.open_section(section)
+                return
+        self.notify(f"There is no section {typed}: they are 1 to {len(self.board.lab.sections)}.", markup=False)
+
+    def say_why_not(self, command: Command, why: str) -> None:
+        """Say why a key does nothing now."""
+        if self.working is not None and (not why or command.action in _CHANGES):
+            why = f"“{self.working.title}” is running: wait until it has ended, or stop it with x."
+        self.notify(why or "This is not possible now.", title=command.title, markup=False)
 
     def missing_before(self, section: Section) -> list[Target]:
         """Return the missing steps that the resumed section needs; empty for other sections, and until they are

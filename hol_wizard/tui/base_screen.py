@@ -6,10 +6,11 @@ from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, cast
 
 from textual.content import Content
+from textual.events import Key
 from textual.geometry import Size
 from textual.widgets import Static
 
-from hol_wizard.tui.commands import Place
+from hol_wizard.tui.commands import Place, commands_of
 from hol_wizard.tui.guard import GuardedScreen
 
 if TYPE_CHECKING:
@@ -66,6 +67,23 @@ class BoardScreen(GuardedScreen[None]):
         """Return a short text about what is running and what it costs; empty if nothing is."""
         cost = self.wizard_app.cost
         return Content.styled(f"» {cost.line}", "$warning") if cost is not None and cost.line else Content("")
+
+    def why_not(self, action: str) -> str:
+        """Return why a command is not available now, in one sentence; empty if there is nothing to say."""
+        del action
+        return ""
+
+    def on_key(self, event: Key) -> None:
+        """Open a section by its number, and say why a key does nothing."""
+        if event.character is not None and event.character in "0123456789":
+            event.stop()
+            self.wizard_app.type_digit(event.character)
+            return
+        for command in commands_of(self.place):
+            if event.key in command.keys and not self.check_action(command.action, ()):
+                event.stop()
+                self.wizard_app.say_why_not(command, self.why_not(command.action))
+                return
 
     def log_grew(self, sections: Set[str]) -> None:
         """Show new lines in the logs of these sections; nothing else has changed."""

@@ -36,6 +36,11 @@ class Command:
     """How to show the key if its name is not suitable."""
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """Textual's names of its keys."""
+        return tuple(self.key.split(","))
+
+    @property
     def key_text(self) -> str:
         """The key as a person would write it."""
         if self.display:
@@ -130,7 +135,13 @@ COMMANDS: tuple[Command, ...] = (
         "report",
     ),
     Command(
-        "step.undo", _SECT, "u", "undo_step", "Undo this step", "Remove what this wizard created for it, after asking."
+        "step.undo",
+        _SECT,
+        "u",
+        "undo_step",
+        "Undo this step",
+        "Remove what this wizard created for it, after asking.",
+        "undo",
     ),
     Command(
         "step.act",
@@ -221,7 +232,16 @@ COMMANDS: tuple[Command, ...] = (
     Command("report.back", _REPO, "escape,v", "back", "Back", "Back to the section.", "back", "esc"),
     # Everywhere
     Command("app.help", _APP, "question_mark,f1", "keys", "Help", "Show the keys of this screen.", "help", "?"),
-    Command("app.palette", _APP, "ctrl+p", "command_palette", "All commands", "Find any command by its name.", "all"),
+    Command(
+        "app.palette",
+        _APP,
+        "slash,ctrl+p",
+        "command_palette",
+        "Find anything",
+        "Find a section, a step, a command, a setting or a text of the guides.",
+        "find",
+        "/",
+    ),
     Command("app.theme", _APP, "t", "theme", "Light or dark", "Switch between the light and the dark theme."),
     Command("app.doctor", _APP, "d", "doctor", "Check this machine", "Check Python, network, keyring and sign-in."),
     Command(

@@ -105,6 +105,7 @@ async def leave(app: HolWizardApp) -> None:
     if answer is LeaveAnswer.STAY:
         return
     if app.working is None:
+        # It ended while the answer was on its way.
         app.exit(0)
         return
     app.leaving = True

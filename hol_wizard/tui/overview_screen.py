@@ -246,6 +246,13 @@ class OverviewScreen(BoardScreen):
             return self.wizard_app.working is None
         return True
 
+    def why_not(self, action: str) -> str:
+        """Return why a command is not available now."""
+        return {
+            "regressed": "Nothing that passed earlier has stopped passing.",
+            "next": "Everything that can be checked or confirmed is done.",
+        }.get(action, "")
+
     def action_open(self) -> None:
         """Open the section under the cursor."""
         self.sections.action_choose()

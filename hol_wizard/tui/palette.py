@@ -10,12 +10,20 @@ from textual.app import ComposeResult
 from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.events import Click
 
+from hol_wizard.lab.inputs import INPUTS
+from hol_wizard.lab.model import Section, targets_of
 from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.commands import Place, commands_of
 from hol_wizard.tui.guard import GuardedScreen
 
 if TYPE_CHECKING:
     from hol_wizard.tui.app import HolWizardApp
+
+
+SHORTEST = 3
+"""Characters from which the texts of the guides are searched."""
+IN_A_TEXT = 0.05
+"""The score of a text that contains the query: titles come first."""
 
 
 class _Commands(CommandList):
@@ -68,6 +76,36 @@ class CommandsProvider(Provider):
             about = f"{section.role}, about {section.minutes} min, {look.word}"
             yield f"Go to section {section.number}: {section.title}", about, partial(app.open_section, section)
 
+    def _places(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
+        """Yield the steps, and the settings with the step that asks for them."""
+        app = cast("HolWizardApp", self.app)
+        asked: dict[str, Section] = {}
+        for section in app.board.lab.sections:
+            for target in app.board.section_targets(section):
+                look = app.board.look(target.key)
+                about = f"section {section.number}, {section.title}, {look.word}"
+                yield f"Step: {app.board.title(target.key)}", about, partial(app.open_section, section, target.key)
+                for name in target.step.inputs:
+                    if name in INPUTS and name not in asked:
+                        asked[name] = section
+                        run = partial(app.open_section, section, target.key)
+                        yield f"Setting: {INPUTS[name].label}", f"section {section.number}, {target.step.title}", run
+
+    def _guides(self, query: str) -> Iterator[tuple[str, str, Callable[[], object]]]:
+        """Yield the steps whose guide contains all words of the query, with the place."""
+        app = cast("HolWizardApp", self.app)
+        words = query.casefold().split()
+        for section in app.board.lab.sections if len(query) >= SHORTEST else ():
+            texts = [("", section.title, section.intro)]
+            texts += [(targets_of(step)[0].key, step.title, step.body) for step in section.steps]
+            for key, title, body in texts:
+                folded = body.casefold()
+                if words and all(word in folded for word in words):
+                    at = folded.find(words[0])
+                    around = " ".join(body[max(0, at - 20) : at + 60].split())
+                    run = partial(app.open_section, section, key)
+                    yield f"Guide: {title} (section {section.number})", f"… {around} …", run
+
     async def discover(self) -> Hits:
         """Offer all commands."""
         for title, about, run in self._entries():
@@ -76,7 +114,9 @@ class CommandsProvider(Provider):
     async def search(self, query: str) -> Hits:
         """Offer the commands that match the typed text."""
         matcher = self.matcher(query)
-        for title, about, run in self._entries():
+        for title, about, run in (*self._entries(), *self._places()):
             score = matcher.match(title)
             if score > 0:
                 yield Hit(score, matcher.highlight(title), run, help=about)
+        for title, about, run in self._guides(query):
+            yield Hit(IN_A_TEXT, title, run, help=about)

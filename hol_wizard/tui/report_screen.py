@@ -65,6 +65,10 @@ class ReportScreen(BoardScreen):
         """Hide commands that are not available now."""
         return bool(self._report.page) if action == "open_page" else True
 
+    def why_not(self, action: str) -> str:
+        """Return why a command is not available now."""
+        return "The run left no web pages." if action == "open_page" else ""
+
     def action_open_page(self) -> None:
         """Open the coverage as web pages."""
         self.wizard_app.flow(flows.open_file(self.wizard_app, self._report.page), flows.BROWSER)

@@ -199,6 +199,7 @@ class RunningApp(GuardedApp):
         self.board.settle(run.keys | run.seen)
         if run.writes:
             self.working = None
+            self.withdraw_question()
             self.board.person_needed = None
             self._follow_person()
         if not self.runs and self._second is not None:
@@ -237,6 +238,9 @@ class RunningApp(GuardedApp):
             tried = (key for key in asked if self.board.look(key).word in {"failed", "broken"})
             return self.board.judge(tried, "result", tried=True)
         return self.board.judge(asked, "result", tried=run.writes)
+
+    def withdraw_question(self) -> None:
+        """Close the question what to do with work in progress, because it has ended."""
 
     def show_trouble(self, key: str) -> None:
         """Show the first step that a request left undone."""

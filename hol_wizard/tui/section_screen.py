@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Container, Sequence, Set
 from typing import ClassVar
 
 from textual import getters, work
@@ -19,8 +19,9 @@ from hol_wizard.lab.prose import code_blocks
 from hol_wizard.test_results.report import RunReport
 from hol_wizard.tui import flows
 from hol_wizard.tui.base_screen import BoardScreen
-from hol_wizard.tui.commands import Place, bindings_of
+from hol_wizard.tui.commands import Place, bindings_of, commands_of
 from hol_wizard.tui.guide_text import guide_text, hints_content, is_command
+from hol_wizard.tui.modals.choose import ChooseDialog
 from hol_wizard.tui.result_text import addresses, clock, next_line, result_content, section_content
 from hol_wizard.tui.saved_files import SavedFiles
 from hol_wizard.tui.threads import aside
@@ -38,10 +39,36 @@ SETTLED_AFTER = 0.2
 LOOK_EVERY = 2.0
 """Seconds between two looks at the files that the section's checks read."""
 
+READ = "read"
+"""The first entry of a step's menu."""
 ABOUT = "about"
 """Row that shows the section's introduction."""
 PANES = (("steps", "Steps"), ("guide", "Guide"), ("result", "Result"), ("log", "Log"))
 _FOCUS = {"steps": "#steps", "guide": "#guide", "result": "#result-pane", "log": "#log"}
+
+
+_ABOUT_A_STEP = {"solve_step", "check_step", "confirm_step", "undo_step", "act", "hint", "portal", "copy_result"}
+_WHY_NOT = {
+    "check_step": "The wizard cannot check this step yet: compare with the guide.",
+    "undo_step": "This step creates nothing that could be removed.",
+    "act": "There is nothing else to do with this step now.",
+    "copy_command": "The guide to this step contains no command.",
+    "copy_result": "This step has not been checked yet.",
+    "portal": "This step has no page in the portal.",
+    "show_report": "This step has no test results.",
+    "open_page": "This step has no coverage report.",
+    "solve_section": "Only a person can do the steps of this section.",
+    "check_section": "The wizard cannot check the steps of this section yet.",
+    "undo_section": "This section creates nothing that could be removed.",
+    "catch_up": "Nothing that this section needs is known to be missing.",
+    "stop": "Nothing is being changed.",
+    "pane": "All panes are on the screen.",
+    "copy_log": "Nothing was done here in this session, so the log is empty.",
+    "next_step": "Everything that can be checked or confirmed is done.",
+    "next_section": "This is the last section.",
+    "previous_section": "This is the first section.",
+}
+"""Why a command is not available, in general."""
 
 
 class SectionScreen(BoardScreen):
@@ -313,9 +340,37 @@ class SectionScreen(BoardScreen):
             self._show_guide()
 
     def on_rows_chosen(self) -> None:
-        """Focus the guide."""
+        """Offer what can be done with the step; show the introduction of the section."""
+        if self.target is None:
+            self._read_guide()
+        else:
+            self.wizard_app.flow(self._offer())
+
+    def _read_guide(self) -> None:
         self.action_show_pane("guide")
         self.guide.focus()
+
+    async def _offer(self) -> None:
+        """Ask what to do with the step under the cursor; what is not possible says why."""
+        step = [each for each in commands_of(Place.SECTION) if each.id.startswith("step.") and each.id != "step.next"]
+        able = {each.action: each for each in step if self.check_action(each.action, ())}
+        rest = [each for each in step if each.action not in able]
+        options = [(READ, "Read the guide")]
+        options += [(each.action, f"{each.title}  ({each.key_text})") for each in able.values()]
+        options += [(each.action, f"– {each.title}: {self.why_not(each.action)}") for each in rest]
+        title = self.board.title(self.target.key) if self.target else ""
+        chosen = await self.app.push_screen_wait(ChooseDialog(title, options, self._likely(able), filtered=False))
+        if chosen == READ:
+            self._read_guide()
+        elif chosen in able:
+            # After this flow has ended: the command starts one itself.
+            self.set_timer(0.01, lambda: self.app.call_later(self.app.run_action, chosen, self))
+
+    def _likely(self, able: Container[str]) -> str:
+        """Return what a person most likely wants to do with the step under the cursor."""
+        done = self.target is not None and self.board.status(self.target.key) in {Status.PASSED, Status.SKIPPED}
+        wanted = () if done else ("solve_step", "confirm_step", "check_step")
+        return next((action for action in wanted if action in able), READ)
 
     def on_prose_link_clicked(self, event: Prose.LinkClicked) -> None:
         """Open a link of the guide in the browser."""
@@ -392,6 +447,21 @@ class SectionScreen(BoardScreen):
             "previous_section": self.section.number > min(numbers),
         }
         return able.get(action, True)
+
+    def why_not(self, action: str) -> str:
+        """Return why a command is not available now."""
+        step = self.target.step if self.target else None
+        if step is None and action in _ABOUT_A_STEP:
+            return "Select a step first, with the arrow keys."
+        if action == "solve_step":
+            return "Only a person can do this step: the guide says how." if step and not step.solve else ""
+        if action == "check_step" and step and step.confirm:
+            return "Only you can judge this step: press i to confirm it."
+        if action == "confirm_step":
+            return "The wizard checks this step, so it needs no confirmation."
+        if action == "hint":
+            return "There is no other hint." if self._hints()[1] else "This step has no hints."
+        return _WHY_NOT.get(action, "")
 
     def action_check_step(self) -> None:
         """Check the selected step."""

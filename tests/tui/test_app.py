@@ -337,6 +337,8 @@ async def test_a_small_screen_shows_one_pane_at_a_time(make_app: MakeApp) -> Non
         await pilot.press("p", "p")
         await until_seen(pilot, "[Steps]", "About this section")
         await pilot.press("down", "enter")
+        await until_seen(pilot, "Read the guide")
+        await pilot.press("home", "enter")
         await until_seen(pilot, "[Guide]", "Each environment")
         await pilot.resize_terminal(120, 40)
         await until_seen(pilot, "About this section", "Each environment has a resource group")

@@ -20,14 +20,25 @@ class ChooseDialog(Dialog[str]):
 
     AUTO_FOCUS = "#options"
 
-    def __init__(self, title: str, options: Sequence[tuple[str, str]], current: str = "") -> None:
+    def __init__(
+        self, title: str, options: Sequence[tuple[str, str]], current: str = "", *, filtered: bool = True
+    ) -> None:
+        """Create the dialog.
+
+        Args:
+            title: What is chosen.
+            options: The values with their texts.
+            current: The value under the cursor at first.
+            filtered: Whether a long list can be filtered.
+        """
         super().__init__(title)
+        self._filtered = filtered
         self._options = dict(options)
         self._current = current
 
     def body(self) -> ComposeResult:
         """Yield the list, with a filter above a long one."""
-        if len(self._options) >= FILTERED_FROM:
+        if self._filtered and len(self._options) >= FILTERED_FROM:
             yield Input(placeholder="type to filter", id="filter")
         yield Rows(self._row, id="options")
 

@@ -8,6 +8,9 @@ from textual.widget import Widget
 
 from hol_wizard.tui.commands import Command, Place, commands_of
 
+_ALWAYS = {"app.help": 0, "section.back": 1, "report.back": 1, "step.undo": 2}
+"""Commands that keep their place, with their rank; unavailable ones are dim."""
+
 
 class KeyBar(Widget):
     """One line from the table of commands; unavailable commands are omitted."""
@@ -34,12 +37,11 @@ class KeyBar(Widget):
         """Update the available commands."""
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
 
+    def _is_offered(self, command: Command) -> bool:
+        return bool(command.footer) and (command.id in _ALWAYS or bool(self.screen.check_action(command.action, ())))
+
     def _offered(self) -> list[Command]:
-        here = [
-            command
-            for command in commands_of(self._place)
-            if command.footer and self.screen.check_action(command.action, ())
-        ]
+        here = [command for command in commands_of(self._place) if self._is_offered(command)]
         everywhere = [
             command
             for command in commands_of(Place.APP)
@@ -48,20 +50,21 @@ class KeyBar(Widget):
         return here + everywhere
 
     def render(self) -> Content:
-        """Return as many keys as fit; help is always included, because it lists the others."""
-        room = self.size.width
-        parts: list[Content] = []
+        """Return as many keys as fit; help, back and undo always have their place."""
         offered = self._offered()
+        parts = {command.id: self._part(command) for command in offered}
+        shown: set[str] = set()
+        room = self.size.width
         # Help lists everything that did not fit.
-        offered.sort(key=lambda command: command.id != "app.help")
-        for command in offered:
-            part = self._part(command)
-            if part.cell_length > room:
-                continue
-            room -= part.cell_length
-            parts.append(part)
-        return Content("").join([*parts[1:], *parts[:1]])
+        for identity in sorted(parts, key=lambda identity: _ALWAYS.get(identity, len(_ALWAYS))):
+            if parts[identity].cell_length <= room:
+                room -= parts[identity].cell_length
+                shown.add(identity)
+        order = sorted((each for each in parts if each in shown), key=lambda each: each == "app.help")
+        return Content("").join([parts[each] for each in order])
 
     def _part(self, command: Command) -> Content:
-        part = Content.assemble((f" {command.key_text}", "$accent bold"), f" {command.footer} ")
+        able = command.place is Place.APP or self.screen.check_action(command.action, ())
+        text = (f" {command.footer} ", "" if able else "$foreground 40%")
+        part = Content.assemble((f" {command.key_text}", "$accent bold" if able else "$foreground 40%"), text)
         return part.stylize(Style.from_meta({"@click": command.namespaced}))
