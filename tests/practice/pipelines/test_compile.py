@@ -31,7 +31,7 @@ def yaml(text: str) -> str:
         ("<<: {a: 1}\nsteps: []\n", "(Line: 1, Col: 1): Merge keys ('<<') are not supported."),
         ("? [a]\n: b\n", "(Line: 1, Col: 3): A key must be a text."),
         (ONE_STEP + "---\n" + ONE_STEP, "(Line: 3, Col: 1): A pipeline is one YAML document; this is a second one."),
-        ("steps: []\nSteps: []\n", "(Line: 2, Col: 1): 'Steps' is already defined."),
+        ("steps: []\nSteps: []\n", "(Line: 2, Col: 1): 'Steps' is already defined"),
         ("steps:\n- script: 'open\n", "(Line: 3, Col: 1): Found unexpected end of stream."),
         ("steps:\n\t- script: x\n", "(Line: 2, Col: 1): Found character"),
         ("steps: [\x01]\n", "(Line: 1, Col: 9): The file has a character that YAML does not allow."),
@@ -40,10 +40,10 @@ def yaml(text: str) -> str:
         ("steps: []\n", "(Line: 1, Col: 8): The pipeline has no steps."),
         ("jobs: []\n", "(Line: 1, Col: 7): The pipeline has no jobs."),
         ("jobs: []\nsteps: []\n", "(Line: 2, Col: 1): 'steps' is not allowed beside 'jobs'."),
-        (ONE_STEP + "stepz: 1\n", "(Line: 3, Col: 1): Unexpected value 'stepz'."),
+        (ONE_STEP + "stepz: 1\n", "(Line: 3, Col: 1): Unexpected value 'stepz'"),
         ("phases: []\n", "does not know 'phases'"),
-        ("steps:\n- script: x\n  displayname2: y\n", "(Line: 3, Col: 3): Unexpected value 'displayname2'."),
-        ("steps:\n- scrip: x\n", "(Line: 2, Col: 3): Unexpected value 'scrip'."),
+        ("steps:\n- script: x\n  displayname2: y\n", "(Line: 3, Col: 3): Unexpected value 'displayname2'"),
+        ("steps:\n- scrip: x\n", "(Line: 2, Col: 3): Unexpected value 'scrip'"),
         ("steps:\n- x\n", "(Line: 2, Col: 3): Expected a mapping for a step, not a text."),
         ("steps:\n- script: [a]\n", "(Line: 2, Col: 11): Expected a text for 'script', not a list."),
         ("steps:\n- task: Nope@1\n", "(Line: 2, Col: 9): This practice agent does not know the task Nope@1."),
@@ -58,7 +58,7 @@ def yaml(text: str) -> str:
             "steps:\n- task: PublishTestResults@2\n  inputs: {testResultsFormat: JUnitt}\n",
             "'JUnitt' is not a value of testRunner of PublishTestResults@2",
         ),
-        ("steps:\n- script: x\n  condition: succeeded(\n", "(Line: 3, Col: 14): Unexpected end of expression."),
+        ("steps:\n- script: x\n  condition: succeeded(\n", "(Line: 3, Col: 14): Unclosed function: 'succeeded'."),
         ("steps:\n- script: x\n  condition: eq(parameters.a, 1)\n", "Unrecognized value: 'parameters'"),
         ("steps:\n- script: x\n  target: host\n", "(Line: 3, Col: 3): The practice agent does not know 'target'"),
         ("steps:\n- script: x\n  name: 1x\n", "(Line: 3, Col: 9): '1x' is not a valid name of a step."),
@@ -91,10 +91,10 @@ def yaml(text: str) -> str:
         ("stages:\n- stage: A\n  trigger: manual\n  jobs: [{job: B}]\n", "manual trigger"),
         ("stages:\n- stage: A\n  dependsOn: Z\n  jobs: [{job: B}]\n", "Stage A depends on unknown stage Z."),
         ("variables: {a: [b]}\n" + ONE_STEP, "Expected a text for 'a', not a list."),
-        ("variables: [{name: a, valu: b}]\n" + ONE_STEP, "Unexpected value 'valu'."),
+        ("variables: [{name: a, valu: b}]\n" + ONE_STEP, "Unexpected value 'valu'"),
         ("variables: [{group: $(g)}]\n" + ONE_STEP, "(Line: 1, Col: 21): The name of a variable group must be known"),
         ("variables: {a: '$[ nope.x ]'}\n" + ONE_STEP, "Unrecognized value: 'nope'"),
-        ("variables: {a: '$[ succeeded() ]'}\n" + ONE_STEP, "Unrecognized function: 'succeeded'"),
+        ("variables: {a: '$[ succeeded() ]'}\n" + ONE_STEP, "Unrecognized value: 'succeeded'"),
         ("variables: {a: '$[ variables.x ] y'}\n" + ONE_STEP, "A runtime expression must be the whole value"),
         ("resources: {webhooks: []}\n" + ONE_STEP, "does not know 'webhooks'"),
         (
@@ -213,11 +213,14 @@ def test_expressions_in_texts(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("- script: ${{ if true }}", "The directive 'if' is not allowed here"),
-        ("- ${{ else }}", "The directive 'else' is not allowed here"),
-        ("- ${{ else }}:\n  - script: x", "(Line: 2, Col: 3): The directive 'else' must follow an 'if'"),
-        ("- ${{ if }}:\n  - script: x", "The directive 'if' needs a condition."),
-        ("- ${{ each x of y }}:\n  - script: x", "The directive 'each' has the form 'each NAME in LIST'."),
+        ("- script: ${{ if true }}", "Unexpected value '${{ if true }}'"),
+        ("- ${{ else }}", "Unexpected value '${{ else }}'"),
+        (
+            "- ${{ else }}:\n  - script: x",
+            "(Line: 2, Col: 3): The expression directive 'else' is not supported in this context",
+        ),
+        ("- ${{ if }}:\n  - script: x", "Unrecognized value: 'if'. Located at position 1 within expression: 'if'"),
+        ("- ${{ each x of y }}:\n  - script: x", "The value 'of' is unexpected."),
         ("- ${{ each x in 'text' }}:\n  - script: x", "Expected a list or a mapping: ''text''."),
         ("- ${{ if false }}:\n  - script: ${{ 3 + 4 }}", "(Line: 3, Col: 13): Unexpected symbol: '+'."),
         ("- ${{ if eq(parameters.x, 1) }}:\n  - script: x\n- script: ${{ nope }}", "Unrecognized value: 'nope'"),
@@ -225,7 +228,7 @@ def test_expressions_in_texts(text: str, expected: str) -> None:
         ("- script: ${{ gt(1, 'a') }}", "Unable to convert from String to Number. Value: 'a'"),
         ("- script: a-${{ split('a,b', ',') }}", "Unable to convert from Array to String: 'split('a,b', ',')'."),
         ("- script: ${{ split('a,b', ',') }}", "Expected a text for 'script', not a list."),
-        ("- script: ${{ }}", "An expression was expected."),
+        ("- script: ${{ }}", "An expression was expected"),
     ],
 )
 def test_wrong_expressions_are_refused_with_their_places(text: str, why: str) -> None:
@@ -310,7 +313,7 @@ def test_a_chain_of_conditions_can_choose_a_text() -> None:
 def test_doubled_keys_after_directives_are_refused() -> None:
     text = "steps:\n- script: x\n  ${{ if true }}:\n    script: y\n"
 
-    assert "(Line: 4, Col: 5): 'script' is already defined." in refusal(text)
+    assert "(Line: 4, Col: 5): 'script' is already defined" in refusal(text)
 
 
 def test_variables_are_seen_after_the_place_where_they_are_written_and_inside_of_it() -> None:
@@ -452,14 +455,14 @@ def test_a_template_of_another_repository_is_read_from_there() -> None:
         ("template: ../x.yml", "The template '../x.yml' is outside of its repository."),
         ("template: $(x).yml", "The name of a template cannot have runtime variables"),
         ("template: t.yml@other", "The repository 'other' of the template 't.yml@other' is not in"),
-        ("template: t.yml\n  color: x", "(Line: 3, Col: 3): Unexpected value 'color'."),
+        ("template: t.yml\n  color: x", "(Line: 3, Col: 3): Unexpected value 'color'"),
         ("template: t.yml", "(Line: 2, Col: 13): A value for the 'word' parameter must be provided."),
         ("template: t.yml\n  parameters: {word: a, other: b}", "(Line: 3, Col: 32): Unexpected parameter 'other'."),
         ("template: t.yml\n  parameters: {word: [a]}", "The 'word' parameter value '…' is not a valid String."),
         ("template: t.yml\n  parameters: {word: a, flag: apples}", "'apples' is not a valid Boolean."),
         ("template: t.yml\n  parameters: {word: a, count: x}", "'x' is not a valid Number."),
         ("template: t.yml\n  parameters: {word: c}", "The 'word' parameter value 'c' is not allowed."),
-        ("template: t.yml\n  parameters: {word: b}", "/t.yml (Line: 9, Col: 13): Unrecognized value: 'nope'"),
+        ("template: t.yml\n  parameters: {word: b}", "/t.yml (Line: 9, Col: 13): Key not found 'nope'"),
         ("template: jobs.yml", "/jobs.yml (Line: 1, Col: 1): Unexpected value 'jobs' in a template of steps."),
         ("template: empty.yml", "The template /empty.yml has no 'steps'."),
         ("template: loop.yml", "Exceeded the maximum of 20 nested templates."),

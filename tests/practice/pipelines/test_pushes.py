@@ -105,9 +105,10 @@ def test_a_run_of_a_pipeline_resource_starts_a_run_if_the_filters_take_it(
     ("trigger", "why"),
     [
         ("trigger: main", "(Line: 1, Col: 10): Expected 'none', a list or a mapping for 'trigger', not 'main'."),
-        ("trigger: {branch: [main]}", "(Line: 1, Col: 11): Unexpected value 'branch'."),
+        ("trigger: {branch: [main]}", "(Line: 1, Col: 11): Unexpected value 'branch'"),
         ("trigger: {paths: [docs]}", "(Line: 1, Col: 11): Path filters need 'branches'."),
-        ("trigger: ['${{ variables.x }}']", "(Line: 1, Col: 11): A template expression is not allowed in 'trigger'."),
+        ("trigger:\n- ${{ if true }}:\n  - main", "(Line: 2, Col: 3): A mapping was not expected"),
+        ("pr: ['${{ variables.x }}']", "(Line: 1, Col: 6): A template expression is not allowed in 'pr'."),
         ("trigger: {branches: {include: [[a]]}}", "Expected a text for 'include', not a list."),
         ("schedules: [{cron: '* * *'}]", "Improperly formed cron syntax: '* * *'."),
     ],

@@ -95,7 +95,7 @@ class Expander:
         seen: dict[str, tuple[ScalarNode, Node]] = {}
         for key, each in entries:
             if key.text.lower() in seen:
-                raise refuse(key.place, f"'{key.text}' is already defined.")
+                raise refuse(key.place, f"'{key.text}' is already defined")
             seen[key.text.lower()] = (key, each)
         return MappingNode(tuple(seen.values()), place, True)
 
@@ -120,7 +120,7 @@ class Expander:
     def value(self, text: str, place: Position, scope: Scope) -> Value:
         """Return the value of an expression."""
         if is_directive_text(text):
-            raise refuse(place, f"The directive '{text.split()[0]}' is not allowed here; it must be a key.")
+            raise refuse(place, f"Unexpected value '${{{{ {text} }}}}'")
         try:
             return evaluate(text, scope.contexts())
         except ExpressionError as error:
@@ -144,7 +144,7 @@ class Expander:
         taken: bool | None = None
         for item in node.items:
             if (found := single_directive(item)) is None:
-                taken = None
+                # The chain goes on after it, but not after another directive (recorded: C-E03-128, C-E03-138).
                 yield from self._element(item, scope)
                 continue
             directive, body = found
@@ -192,7 +192,6 @@ class Expander:
         for key, body in node.entries:
             directive = directive_of(key)
             if directive is None:
-                taken = None
                 yield self._key(key, scope), body, scope
             elif directive.name in ("if", "elseif", "else"):
                 run, taken = self._branch(directive, taken, key.place, scope)
@@ -217,7 +216,7 @@ class Expander:
             run = is_truthy(self.value(directive.expression, place, scope))
             return run, run
         if taken is None:
-            raise refuse(place, f"The directive '{directive.name}' must follow an 'if' or 'elseif'.")
+            raise refuse(place, f"The expression directive '{directive.name}' is not supported in this context")
         if directive.name == "else":
             return not taken, None
         run = not taken and is_truthy(self.value(directive.expression, place, scope))
@@ -307,14 +306,28 @@ def check_syntax(node: Node, loops: frozenset[str] = frozenset()) -> None:
                 check_syntax(key, loops)
             elif directive.expression:
                 _check(directive.expression, key.place, loops)
-            check_syntax(each, loops | {directive.variable} if directive and directive.variable else loops)
+            inner = loops
+            if directive is not None and directive.variable:
+                inner = loops | {_loop_variable(directive.variable, key.place, loops)}
+            check_syntax(each, inner)
+
+
+def _loop_variable(name: str, place: Position, loops: frozenset[str]) -> str:
+    """Return the name of a loop's variable in lowercase, which must be free (recorded: C-E03-105 and 106)."""
+    folded = name.lower()
+    if folded in FUNCTIONS:
+        _check(name, place, loops)
+    if folded in {"parameters", "variables", *loops}:
+        # Spelled as the service does.
+        raise refuse(place, f"The idenfifier '{name}' has already been defined within the current scope")
+    return folded
 
 
 def _check(text: str, place: Position, loops: frozenset[str]) -> None:
     if is_directive_text(text):
-        raise refuse(place, f"The directive '{text.split()[0]}' is not allowed here; it must be a key.")
+        raise refuse(place, f"Unexpected value '${{{{ {text} }}}}'")
     if not text:
-        raise refuse(place, "An expression was expected.")
+        raise refuse(place, "An expression was expected")
     try:
         parse(text, {"parameters", "variables", *loops}, FUNCTIONS)
     except ExpressionError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from hol_wizard.practice.pipelines.compile.nodes import (
     MappingNode,
@@ -161,7 +162,13 @@ class Fields:
         """Refuse the first key that nothing has read."""
         for name, (key, _) in self._entries.items():
             if name not in self._read:
-                raise refuse(key.place, f"Unexpected value '{key.text}'.")
+                raise refuse(key.place, f"Unexpected value '{key.text}'")
+
+    def refuse_all(self, known: Collection[str]) -> None:
+        """Refuse the first key that is not known."""
+        for name, (key, _) in self._entries.items():
+            if name not in known:
+                raise refuse(key.place, f"Unexpected value '{key.text}'")
 
     def _late(self, name: str) -> str | None:
         text = self.text(name).strip()

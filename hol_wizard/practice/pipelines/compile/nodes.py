@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, overload
 
 from hol_wizard.practice.pipelines.expressions import Value, to_text
-from hol_wizard.practice.pipelines.expressions.values import normal
+from hol_wizard.practice.pipelines.expressions.values import ExactMapping, normal
 from hol_wizard.practice.pipelines.plan import Note, PipelineError, Position
 
 
@@ -61,7 +61,7 @@ class SequenceNode(Sequence[Value]):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MappingNode(Mapping[str, Value]):
+class MappingNode(ExactMapping):
     """A mapping. Before it is expanded, it can have the same directive as a key several times."""
 
     entries: tuple[tuple[ScalarNode, Node], ...]

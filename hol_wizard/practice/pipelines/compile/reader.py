@@ -106,7 +106,7 @@ class _Builder:
             key = self._key(event, level)
             if not _DIRECTIVE.match(key.text):
                 if key.text.lower() in seen:
-                    raise refuse(key.place, f"'{key.text}' is already defined.")
+                    raise refuse(key.place, f"'{key.text}' is already defined")
                 seen.add(key.text.lower())
             entries.append((key, self._node(next(self._events), level + 1)))
         return MappingNode(tuple(entries), place, all(key.expanded and each.expanded for key, each in entries))

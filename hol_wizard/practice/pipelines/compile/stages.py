@@ -29,6 +29,11 @@ from hol_wizard.practice.pipelines.plan import (
 )
 
 _CONTENTS = ("stages", "jobs", "steps")
+_ROOT = (
+    *("trigger", "pr", "schedules", "name", "pool", "variables", "parameters", "resources", "lockbehavior"),
+    *("appendcommitmessagetorunname", "strategy", "container", "services", "workspace"),
+    *("timeoutinminutes", "canceltimeoutinminutes", "continueonerror"),
+)
 _LOCKS = ("sequential", "runlatest")
 
 
@@ -51,6 +56,7 @@ class PlanMaker:
             fields.refuse(old, "the old names of jobs and pools are not read.")
         contents = [each for each in _CONTENTS if fields.has(each)]
         if not contents:
+            fields.refuse_all(_ROOT)
             raise refuse(root.place, "The pipeline has no 'stages', 'jobs', 'steps' or 'extends'.")
         if len(contents) > 1:
             place = fields.key_place(contents[1])

@@ -21,6 +21,7 @@ from hol_wizard.practice.pipelines.compile.nodes import (
     refuse_expressions,
 )
 from hol_wizard.practice.pipelines.compile.parameters import declarations
+from hol_wizard.practice.pipelines.compile.texts import directive_of
 from hol_wizard.practice.pipelines.plan import Position
 
 MAX_LEVELS = 20
@@ -44,8 +45,9 @@ _MAPPINGS: dict[str, dict[str, str]] = {
 }
 """For each kind of mapping: its entries that are mappings with lists of steps in them."""
 _WITH_VARIABLES = ("pipeline", "stage", "job")
-_LITERAL = ("trigger", "pr", "schedules")
-"""Read before expressions are expanded."""
+_LITERAL = ("pr", "schedules")
+"""Read before expressions are expanded. `trigger` may have expressions, but no directives (recorded: C-E03-109 and
+110), although the documentation says otherwise."""
 
 
 class TemplateWalker:
@@ -69,7 +71,10 @@ class TemplateWalker:
             name = key.text.lower()
             if name == "parameters":
                 continue
-            if name in _LITERAL:
+            if name == "trigger":
+                _check_no_directive(node)
+                yield key, self._expander.expand(node, inner)
+            elif name in _LITERAL:
                 _check_literal(node, name)
                 yield key, node
             elif name == "resources":
@@ -201,6 +206,18 @@ def _content(tree: MappingNode, name: str, place: Position) -> Node:
     if found is None:
         raise refuse(place, f"The template {tree.place.file} has no '{name}'.")
     return found
+
+
+def _check_no_directive(node: Node) -> None:
+    """Check that no key of a tree is a directive."""
+    if isinstance(node, MappingNode):
+        for key, each in node.entries:
+            if directive_of(key) is not None:
+                raise refuse(key.place, "A mapping was not expected")
+            _check_no_directive(each)
+    elif isinstance(node, SequenceNode):
+        for each in node.items:
+            _check_no_directive(each)
 
 
 def _check_literal(node: Node, name: str) -> None:

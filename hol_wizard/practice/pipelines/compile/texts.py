@@ -6,12 +6,17 @@ import re
 from dataclasses import dataclass
 
 from hol_wizard.practice.pipelines.compile.nodes import MappingNode, Node, ScalarNode, refuse
+from hol_wizard.practice.pipelines.expressions import ExpressionSyntaxError
 from hol_wizard.practice.pipelines.plan import Position
 
 _OPEN = "${{"
 _END = re.compile(r"'(?:[^']|'')*'|\}\}|'")
-_DIRECTIVE = re.compile(r"(if|elseif|else|each|insert)(?![\w.(\[])\s*(.*)\Z", re.DOTALL | re.IGNORECASE)
-_EACH = re.compile(r"([A-Za-z_]\w*)\s+in\s+(.+)\Z", re.DOTALL | re.IGNORECASE | re.ASCII)
+_DIRECTIVE = re.compile(r"(if|elseif|else|each|insert)(?![\w.(\[])\s*(.*)\Z", re.DOTALL)
+"""Unlike all names, directives are lowercase only (recorded: C-E03-100)."""
+_NAME = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
+_UNIT = re.compile(r"'(?:[^']|'')*'|[()\[\]]|\s+(?![(\[\s])|[^\s'()\[\]]+|.", re.DOTALL)
+_PARAMETERS = {"else": 0, "insert": 0, "each": 3}
+"""How many parameters follow a directive; `if` and `elseif` take a whole expression (recorded: C-E03-101 and 102)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +97,42 @@ def _directive(text: str, place: Position) -> Directive | None:
     found = _DIRECTIVE.match(text)
     if found is None:
         return None
-    name, rest = found[1].lower(), found[2].strip()
-    if name in ("else", "insert"):
-        if rest:
-            raise refuse(place, f"Unexpected text after the directive '{name}': '{rest}'.")
-        return Directive(name)
-    if name == "each":
-        each = _EACH.match(rest)
-        if each is None:
-            raise refuse(place, "The directive 'each' has the form 'each NAME in LIST'.")
-        return Directive(name, each[2], each[1])
+    name, rest = found[1], found[2].strip()
+    if name in _PARAMETERS:
+        found_units, wanted = _units(rest), _PARAMETERS[name]
+        if len(found_units) != wanted:
+            counts = f"Actual parameter count: {len(found_units)}"
+            raise refuse(
+                place, f"Exactly {wanted} parameter(s) were expected following the directive '{name}'. {counts}"
+            )
+        return _each(found_units, place) if name == "each" else Directive(name)
     if not rest:
-        raise refuse(place, f"The directive '{name}' needs a condition.")
+        raise refuse(place, str(ExpressionSyntaxError(f"Unrecognized value: '{name}'", text, 0)))
     return Directive(name, rest)
+
+
+def _each(units: list[str], place: Position) -> Directive:
+    variable, word, collection = units
+    if word != "in":
+        # The single brace is the service's own (recorded: C-E03-103).
+        form = "The expected format of an 'each' expression is: ${ each <identifier> in <value> }"
+        raise refuse(place, f"The value '{word}' is unexpected. {form}")
+    if not _NAME.match(variable):
+        raise refuse(place, str(ExpressionSyntaxError(f"Unrecognized value: '{variable}'", variable, 0)))
+    return Directive("each", collection, variable)
+
+
+def _units(text: str) -> list[str]:
+    """Return the parts of a text that spaces separate, but not those in functions, in indexes and in texts."""
+    found = [""]
+    depth = 0
+    for part in _UNIT.findall(text.strip()):
+        depth += (part in "([") - (part in ")]")
+        if part.isspace() and depth <= 0:
+            found.append("")
+        else:
+            found[-1] += part
+    return [each for each in found if each]
 
 
 def _end_of_expression(text: str, begin: int, place: Position) -> int:

@@ -1,4 +1,9 @@
-"""The expression language of Azure Pipelines, for all three kinds: `${{ }}`, `$[ ]` and conditions."""
+"""The expression language of Azure Pipelines, for all three kinds: `${{ }}`, `$[ ]` and conditions.
+
+What is refused, with which words and at which position, is as a public project has recorded it from the service's own
+preview (its notes C-E02-001 to C-E02-110, August 2026): there is no operator, names are looked up only after the syntax
+is known to be valid, and a wrong number of arguments is a problem of the token that makes it wrong.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hol_wizard.practice.pipelines.expressions.errors import ExpressionError, ExpressionSyntaxError
-from hol_wizard.practice.pipelines.expressions.functions import FUNCTIONS, MANY
-from hol_wizard.practice.pipelines.expressions.nodes import Arguments, Evaluation, Function, shown
+from hol_wizard.practice.pipelines.expressions.functions import FUNCTIONS
+from hol_wizard.practice.pipelines.expressions.nodes import MANY, Arguments, Evaluation, Function, shown
 from hol_wizard.practice.pipelines.expressions.parser import parse
 from hol_wizard.practice.pipelines.expressions.values import StrictMapping, Value, Version, is_truthy, to_text
 

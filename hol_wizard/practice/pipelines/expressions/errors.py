@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+HELP = "https://go.microsoft.com/fwlink/?linkid=842996"
+
 
 class ExpressionError(Exception):
     """An expression is not valid, or cannot be evaluated."""
@@ -12,4 +14,5 @@ class ExpressionSyntaxError(ExpressionError):
 
     def __init__(self, problem: str, text: str, offset: int) -> None:
         shown = text if len(text) <= 200 else text[:200] + "…"
-        super().__init__(f"{problem}. Located at position {offset + 1} within expression: {shown}")
+        where = f"Located at position {offset + 1} within expression: '{shown}'"
+        super().__init__(f"{problem}. {where}. For more help, refer to {HELP}")

@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from hol_wizard.practice.pipelines.expressions.errors import ExpressionError
-from hol_wizard.practice.pipelines.expressions.nodes import Arguments, Function
+from hol_wizard.practice.pipelines.expressions.nodes import MANY, Arguments, Function
 from hol_wizard.practice.pipelines.expressions.values import (
     Value,
     compare,
@@ -28,8 +28,6 @@ from hol_wizard.practice.pipelines.expressions.values import (
     to_text,
 )
 
-MANY = 255
-"""Greatest number of arguments of functions that take any number."""
 MAX_RESULT = 10_000_000
 """Characters of a result; the service limits the memory of an expanded template to 10 MB."""
 _ELEMENT_SIZE = 50

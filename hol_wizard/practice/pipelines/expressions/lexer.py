@@ -20,6 +20,7 @@ _PUNCTUATION = "[](),*"
 _WORD = re.compile(r"[^\s\[\](),'.]+")
 _NUMBER = re.compile(r"[^\s\[\](),']+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
+_OPERATOR = re.compile(r"[=<>&|]|!=")
 _STRING = re.compile(r"'((?:[^']|'')*)'")
 
 
@@ -79,7 +80,8 @@ def _token(text: str, offset: int, last: Token | None) -> tuple[Token, int]:
         return _number(text, offset)
     found = _WORD.match(text, offset)
     word = found[0] if found else first
-    if not _NAME.match(word):
+    # Anything else is a name that no place has, unless it follows a period.
+    if not _NAME.match(word) and (after_dot or _OPERATOR.match(word)):
         raise ExpressionSyntaxError(f"Unexpected symbol: '{word}'", text, offset)
     end = offset + len(word)
     if not after_dot and word.lower() in ("true", "false"):
@@ -97,5 +99,5 @@ def _number(text: str, offset: int) -> tuple[Token, int]:
     word = found[0] if found else text[offset]
     value: Value = version_of(word) if word.count(".") >= 2 else number_of(word)
     if value is None:
-        raise ExpressionSyntaxError(f"Unexpected symbol: '{word}'", text, offset)
+        raise ExpressionSyntaxError(f"Unrecognized value: '{word}'", text, offset)
     return Token(TokenKind.LITERAL, word, offset, value), offset + len(word)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from hol_wizard.practice.pipelines.expressions.errors import ExpressionError
 from hol_wizard.practice.pipelines.expressions.values import (
+    ExactMapping,
     StrictMapping,
     Value,
     fold,
@@ -19,7 +20,9 @@ from hol_wizard.practice.pipelines.expressions.values import (
 )
 
 MAX_DEPTH = 50
-"""Levels of an expression: the engine's own limit."""
+"""Levels of functions in an expression: the engine's own limit. Indexes do not count."""
+MANY = 255
+"""Greatest number of arguments of functions that take any number."""
 
 
 class Arguments(Sequence[Value]):
@@ -180,7 +183,10 @@ def shown(value: Value) -> str:
 
 
 def element(of: Value, key: Value) -> Value:
-    """Return an element of an array by its number, or of an object by its name in any case; None if there is none.
+    """Return an element of an array by its number, or of an object by its name; None if there is none.
+
+    The names of contexts compare case-insensitively, those of objects in YAML do not (recorded: C-E02-027). A fraction
+    is cut, and null is the first element (C-E02-026).
 
     Raises:
         ExpressionError: The object must have it.
@@ -192,16 +198,16 @@ def element(of: Value, key: Value) -> Value:
         if name in of:
             return of[name]
         folded = fold(name)
-        for each, value in of.items():
+        for each, value in of.items() if not isinstance(of, ExactMapping) else ():
             if fold(str(each)) == folded:
                 return value
         if isinstance(of, StrictMapping):
-            raise ExpressionError(f"Unrecognized value: '{name}'")
+            raise ExpressionError(f"Key not found '{name}'")
         return None
     if isinstance(of, Sequence) and not isinstance(of, str):
         number = to_number(key)
         # An empty text is 0 as a number, but names no element.
-        if number is None or key in (None, "") or isinstance(key, bool) or number % 1 != 0:
+        if number is None or key == "" or isinstance(key, bool):
             return None
         return of[int(number)] if 0 <= number < len(of) else None
     return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hol_wizard.practice.pipelines.expressions.errors import ExpressionSyntaxError
 from hol_wizard.practice.pipelines.expressions.lexer import Token, TokenKind, tokens
 from hol_wizard.practice.pipelines.expressions.nodes import (
+    MANY,
     MAX_DEPTH,
     Call,
     Function,
@@ -48,17 +49,19 @@ class _Parser:
         self._functions = functions
         self._tokens = tokens(text)
         self._token = next(self._tokens)
+        self._unknown: Token | None = None
+        """The first name that the place does not have; problems of the syntax come first."""
 
     def whole(self) -> Node | None:
-        if self._token.kind is TokenKind.END:
+        if self._ended():
             return None
         node = self._value(1)
-        self._end()
-        return node
-
-    def _end(self) -> None:
-        if self._token.kind is not TokenKind.END:
+        if not self._ended():
             raise self._unexpected(self._token)
+        if self._unknown is not None:
+            problem = f"Unrecognized value: '{self._unknown.text}'"
+            raise ExpressionSyntaxError(problem, self._text, self._unknown.offset)
+        return node
 
     def _value(self, depth: int) -> Node:
         self._bound(depth)
@@ -69,8 +72,6 @@ class _Parser:
             raise self._unexpected(token)
         node = self._call(token, depth) if self._at("(") or self._is_function(token) else self._name(token)
         while self._token.kind is TokenKind.DOT or self._at("["):
-            depth += 1
-            self._bound(depth)
             node = self._index(node, depth)
         return node
 
@@ -83,32 +84,40 @@ class _Parser:
 
     def _name(self, token: Token) -> Node:
         if token.text.lower() not in self._names:
-            raise ExpressionSyntaxError(f"Unrecognized value: '{token.text}'", self._text, token.offset)
+            self._unknown = self._unknown or token
         return Name(token.text)
 
     def _call(self, token: Token, depth: int) -> Node:
         function = self._functions.get(token.text.lower())
         if function is None:
-            raise ExpressionSyntaxError(f"Unrecognized function: '{token.text}'", self._text, token.offset)
+            self._unknown = self._unknown or token
+            function = Arity(0, MANY)
         if not self._at("("):
-            raise ExpressionSyntaxError(
-                f"Expected '(' to follow a function: '{token.text}'", self._text, self._token.offset
-            )
+            raise ExpressionSyntaxError(f"Expected '(' to follow a function: '{token.text}'", self._text, token.offset)
         self._take()
         arguments: list[Node] = []
         while not self._at(")"):
+            if self._ended():
+                raise ExpressionSyntaxError(f"Unclosed function: '{token.text}'", self._text, token.offset)
             if arguments:
+                if self._at(",") and len(arguments) >= function.high:
+                    raise self._unexpected(self._token)
                 self._expect(",")
+                if self._ended():
+                    continue
             arguments.append(self._value(depth + 1))
-        self._take()
         if not function.low <= len(arguments) <= function.high:
-            much = "few" if len(arguments) < function.low else "many"
-            raise ExpressionSyntaxError(f"Too {much} parameters supplied: '{token.text}'", self._text, token.offset)
+            raise self._unexpected(self._token)
+        self._take()
         return Call(token.text, tuple(arguments))
 
     def _index(self, of: Node, depth: int) -> Node:
-        if self._take().kind is TokenKind.DOT:
+        sign = self._take()
+        if sign.kind is TokenKind.DOT:
             key = self._take()
+            if key.kind is TokenKind.END:
+                problem = "Expected a property name to follow the dereference operator '.': '.'"
+                raise ExpressionSyntaxError(problem, self._text, sign.offset)
             if key.kind is TokenKind.PUNCTUATION and key.text == "*":
                 return Index(of, Wildcard())
             if key.kind is not TokenKind.NAME:
@@ -121,6 +130,9 @@ class _Parser:
             inner = self._value(depth + 1)
         self._expect("]")
         return Index(of, inner)
+
+    def _ended(self) -> bool:
+        return self._token.kind is TokenKind.END
 
     def _at(self, sign: str) -> bool:
         return self._token.kind is TokenKind.PUNCTUATION and self._token.text == sign

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hol_wizard.practice.pipelines.expressions.functions import FUNCTIONS, MANY
+from hol_wizard.practice.pipelines.expressions.functions import FUNCTIONS
+from hol_wizard.practice.pipelines.expressions.nodes import MANY
 from hol_wizard.practice.pipelines.expressions.parser import Arity, parse
 
 _STATUS = ("always", "canceled", "failed", "succeeded", "succeededorfailed")

@@ -22,6 +22,12 @@ INT_MAX = 2**31 - 1
 _NUMBER = re.compile(r"[+-]?(\d[\d,]*(\.\d*)?|\.\d+)\Z", re.ASCII)
 
 
+class ExactMapping(Mapping[str, Value]):
+    """A mapping whose names have to be written exactly as they are, such as an object in YAML."""
+
+    __slots__ = ()
+
+
 class StrictMapping(dict[str, Value]):
     """A mapping that must have each name that is looked up, such as the declared parameters of a template."""
 
@@ -228,6 +234,6 @@ def fold(text: str) -> str:
 
 def _or_error(converted: Any, value: Value, wanted: str) -> Any:
     if converted is None:
-        shown = f" '{value}'" if isinstance(value, str | Decimal | bool) else ""
-        raise ExpressionError(f"Unable to convert from {kind(value)} to {wanted}.{f' Value:{shown}' if shown else ''}")
+        shown = f"'{value}'" if isinstance(value, str | Decimal | bool) else kind(value)
+        raise ExpressionError(f"Unable to convert from {kind(value)} to {wanted}. Value: {shown}")
     return converted
