@@ -17,7 +17,6 @@ from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
 from hol_wizard import signals
-from hol_wizard.engine.events import Event
 
 T = TypeVar("T")
 
@@ -25,7 +24,7 @@ TICK = 0.2
 """Seconds without an event after which a None is yielded."""
 
 
-def in_background(events: Iterator[Event], *, tick: float = TICK) -> Iterator[Event | None]:
+def in_background(events: Iterator[T], *, tick: float = TICK) -> Iterator[T | None]:
     """Yield the events as they arrive, and None whenever no event arrived for a tick.
 
     If the caller stops reading early, the run continues: its thread is a daemon, and work in progress has its own
@@ -38,7 +37,7 @@ def in_background(events: Iterator[Event], *, tick: float = TICK) -> Iterator[Ev
     Raises:
         Exception: The generator raised it.
     """
-    inbox: queue.SimpleQueue[Event | _End] = queue.SimpleQueue()
+    inbox: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
 
     def run() -> None:
         end = _End(None)

@@ -113,8 +113,9 @@ def parser_for(place: str | None = None) -> _Parser:
         "cost": "hol-wizard cost [options]",
         "doctor": "hol-wizard doctor [options]",
         "ledger": "hol-wizard ledger rebuild [options]",
-        "lab": "hol-wizard lab trust FOLDER [--yes]",
-        "lint": "hol-wizard lint [FOLDER]",
+        "lab": "hol-wizard lab test [FOLDER] --practice|--yes-really [--only SECTION|STEP] [options]\n"
+        "       hol-wizard lab trust FOLDER [--yes]",
+        "lint": "hol-wizard lint [FOLDER]\n       hol-wizard lint --names [--format text|json]",
         "starter": "hol-wizard starter FOLDER [options]",
         "git-credential": "hol-wizard git-credential get|store|erase [options]",
         "practice": "hol-wizard practice start|stop|status|env|approve|review|release|set|token|reset|fault|faults …",
@@ -176,6 +177,9 @@ def parser_for(place: str | None = None) -> _Parser:
     )
     add(script, "--output", metavar="FILE", help="write the report to this file")
     add(script, "--wait", type=_seconds, metavar="SECONDS", help="check again for this long what is still waiting")
+    add(script, "--only", action="append", metavar="STEP", help="only this section or step; can be repeated")
+    switch(script, "--names", text="list what a document may name, with a line about each")
+    switch(script, "--yes-really", text="use the real subscription, with a prefix of its own, and pay for it")
     switch(script, "--fail-fast", text="stop at the first step that fails")
     switch(script, "--plan", text="only show what it would do")
     switch(script, "--all", text="the whole lab; on the practice cloud, stand-ins play the other people")

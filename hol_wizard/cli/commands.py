@@ -32,6 +32,10 @@ def dispatch(
     from hol_wizard.paths import Home
 
     home = Home.default()
+    if name == "lint" and options.names:
+        from hol_wizard.headless import list_names
+
+        return list_names(options.format or "text")
     if name == "lint":
         return _lint(selectors[0] if selectors else None)
     front = front_end(options) if name == FRONT else ""

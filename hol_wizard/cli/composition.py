@@ -32,6 +32,7 @@ def make_wizard(
     closers: list[Callable[[], None]],
     environ: Mapping[str, str],
     command: str,
+    trusting: Home | None = None,
 ) -> Wizard:
     """Return the wizard for a command line.
 
@@ -41,6 +42,7 @@ def make_wizard(
         closers: Called when the command has ended.
         environ: The process's variables, before any were removed.
         command: The command.
+        trusting: The folders with the list of trusted labs; None: `home`.
     """
     from hol_wizard.errors import UsageError
     from hol_wizard.lab.choices import problem_with_profile
@@ -79,7 +81,9 @@ def make_wizard(
         environ=environ,
         defaults=PRACTICE_DEFAULTS if options.practice else {},
         screens=folder if command in READS_ONLY else None,
-        lab=open_lab(folder, home, options, command) if folder is not None and command not in READS_ONLY else None,
+        lab=open_lab(folder, trusting or home, options, command)
+        if folder is not None and command not in READS_ONLY
+        else None,
         stand_ins=stand_ins,
     )
 

@@ -63,8 +63,17 @@ def judge(options: argparse.Namespace, name: str) -> None:
         )
     if name == "lab" and options.words[1:2] not in [[word] for word in LAB_WORDS]:
         raise MisuseError(f"lab takes one of {', '.join(LAB_WORDS)}.", "hol-wizard lab --help")
-    if name == "lab" and options.words[1] == "trust" and len(options.words) > 3:
-        raise MisuseError("lab trust takes one folder.", "hol-wizard lab trust FOLDER")
+    if name == "lab" and len(options.words) > 3:
+        raise MisuseError(f"lab {options.words[1]} takes one folder.", "Steps of it: --only SECTION/STEP")
+    if name == "lab" and options.words[1] == "test" and options.practice == options.yes_really:
+        raise MisuseError(
+            "lab test creates all that the lab creates, and removes it: it needs one of --practice and --yes-really.",
+            "--practice is free of charge. --yes-really uses your subscription, with a prefix of its own.",
+        )
+    if name == "lint" and options.format and not options.names:
+        raise MisuseError("--format goes with lint --names.", "Mistakes are lines: file, line and message.")
+    if name == "lint" and options.names and len(options.words) > 1:
+        raise MisuseError("lint --names takes no folder: it lists what any lab may name.", "Omit one of them.")
     if name == "lint" and len(options.words) > 2:
         raise MisuseError("lint takes one folder.", "hol-wizard lint FOLDER")
     if name == "ledger" and options.words[1:] != ["rebuild"]:

@@ -24,8 +24,8 @@ COMMANDS: Mapping[str, str] = {
     "cost": "what is running, what it costs, and when it stops automatically: cost [--format text|json]",
     "doctor": "check the wizard's prerequisites: doctor [--format text|json]",
     "ledger": "rebuild a damaged or lost list of what this wizard created: ledger rebuild [--plan] [--yes]",
-    "lab": "another lab: lab trust FOLDER shows what it runs and asks",
-    "lint": "look for mistakes in the lab's documents: lint [FOLDER]",
+    "lab": "for authors: lab test [FOLDER] takes each step through; lab trust FOLDER shows what it runs",
+    "lint": "look for mistakes in a lab's documents: lint [FOLDER]; lint --names lists what they may name",
     "starter": "write the starter project, to seed a repository by hand: starter FOLDER [--plan] [--yes]",
     "git-credential": "git's credential helper for Azure DevOps, in a clone that the wizard made",
     "practice": "the practice cloud: practice start|stop|status|env|approve|review|release|set|reset|fault …",
@@ -40,7 +40,7 @@ LIST = "--list"
 READS_ONLY = frozenset({LIST, "starter"})
 """Commands that need a lab's documents, or nothing of it, and run nothing: they need no trust."""
 
-LAB_WORDS = ("trust",)
+LAB_WORDS = ("test", "trust")
 """What follows the word `lab`."""
 
 FRONT = ""
@@ -54,15 +54,20 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     LIST: ("text", "json"),
     "cost": ("text", "json"),
     "doctor": ("text", "json"),
+    "lab": ("text", "json", "junit", "tap", "markdown"),
+    "lint": ("text", "json"),
     "solve": ("text", "markdown"),
     "teardown": ("text", "markdown"),
 }
 """The formats of each command's output."""
 
 SCOPES: Mapping[str, frozenset[str]] = {
-    "environment": frozenset({CHECK, "confirm", "do", *WORK}),
+    "environment": frozenset({CHECK, "confirm", "do", "lab", *WORK}),
     "format": frozenset(FORMATS),
-    "output": frozenset({CHECK}),
+    "names": frozenset({"lint"}),
+    "output": frozenset({CHECK, "lab"}),
+    "only": frozenset({"lab"}),
+    "yes_really": frozenset({"lab"}),
     "wait": frozenset({CHECK}),
     "fail_fast": frozenset({CHECK}),
     "plan": WORK | {"ledger", "starter"},

@@ -453,7 +453,7 @@ def _check_step(document: Document, step_id: str, step: dict[str, Any], known: K
 
 
 def _check_declared(document: Document, step: dict[str, Any], *path: str) -> None:
-    """Report what is wrong with the tables that a step has in the place of names of functions, and remove those."""
+    """Report what is wrong with the tables that a step has instead of names of functions, and remove those."""
     tables = {key: step[key] for key in ("check", "solve", "undo") if isinstance(step.get(key), dict)}
     for key, table in tables.items():
         for message, near in declared.problems(table, key):

@@ -471,6 +471,37 @@ PLAIN: Final = frozenset((*_CHOSEN, *_DERIVED, *FIXED))
 """Placeholders that are the same in every environment."""
 
 
+MEANINGS: Final[Mapping[str, str]] = {
+    "prefix": "The prefix of all names",
+    "location": "The Azure region",
+    "subscription": "The ID of the subscription",
+    "subscription_name": "The name of the subscription",
+    "tenant": "The ID of the subscription's directory",
+    "alias": "The reader's short name",
+    "user": "Who is signed in",
+    "devops_organization": "The Azure DevOps organization",
+    "default_branch": "The default branch of the repository",
+    "devops_project": "The Azure DevOps project",
+    "repository": "The git repository",
+    "branch": "The reader's own branch",
+    "git_folder": "The reader's Git folder in Databricks",
+    "clone_folder": "The path of the reader's clone",
+    "home_folder": "The path of the reader's home folder",
+    "pipeline": "The build pipeline",
+    "file_system": "The container in the data lake",
+    "secret_scope": "The Databricks secret scope",
+    "cluster": "The Databricks cluster",
+    "data_file": "The data file",
+    "variable_group": "The variable group of the pipelines",
+    "service_connection": "The service connection of the pipelines",
+    "model": "The registered model",
+    "image": "The image of the inference container",
+    "environment": "The environment of the step",
+    **KINDS,
+}
+"""What each placeholder stands for, in words."""
+
+
 @lru_cache(maxsize=16)
 def _values(names: Names, environment: Environment | None, clone_folder: str, home: str) -> Mapping[str, str]:
     """Return the values; the folders are separate because they also depend on the environment of the process."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hol_wizard.engine import ownership
 from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change, Marked, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError
+from hol_wizard.errors import AccessDeniedError, ConflictError, NotFoundError, WizardError
 from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import machine_learning
 from hol_wizard.resources.context import StepContext
@@ -114,7 +114,20 @@ def _noted(context: StepContext) -> list[TrainingRun]:
 
 
 def _plan_removal(context: StepContext) -> Sequence[Change]:
-    return ownership.plan_undo_all(_noted(context))
+    removed = ownership.plan_undo_all(_noted(context))
+    return [*removed, *_model_that_stays(context)] if removed else removed
+
+
+def _model_that_stays(context: StepContext) -> list[Change]:
+    """Return the plan's line for the model that the runs have registered, if it can be seen."""
+    try:
+        model, _ = _own_model(context)
+    except WizardError:
+        return []
+    if model is None:
+        return []
+    note = "it is deleted with the Machine Learning workspace"
+    return [Change("leave", "Registered model", f"{MODEL} version {model.number}", note=note)]
 
 
 def _marked(context: StepContext) -> Sequence[Marked]:

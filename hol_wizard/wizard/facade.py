@@ -37,6 +37,7 @@ from hol_wizard.wizard.secret_answers import SecretAnswers
 from hol_wizard.wizard.solves import PlannedChange, Solves
 from hol_wizard.wizard.stand_ins import StandIns
 from hol_wizard.wizard.teardown import Teardown
+from hol_wizard.wizard.trials import Trial, Trials
 from hol_wizard.wizard.watching import Watching
 from hol_wizard.wizard.wording import Wording
 
@@ -120,6 +121,7 @@ class Wizard:
         self._teardown = Teardown(parts)
         self._overviews = Overviews(parts, home)
         self.watching = Watching(parts, self._checks)
+        self._trials = Trials(parts, self._checks, self._solves, self._teardown)
 
     # Looking things up
 
@@ -281,6 +283,10 @@ class Wizard:
     def keep(self, receipt: Receipt) -> str:
         """Write a receipt into the profile's folder, and return where it is, or why it is not written."""
         return kept(receipt, self.home.state_folder(self.cloud, self.profile.name) / FOLDER)
+
+    def try_out(self, targets: Sequence[Target], *, keeps: bool, cancelled: threading.Event) -> Iterator[Trial | Event]:
+        """Take the targets through for their author: check, solve, check, solve again, undo, check (`Trials.run`)."""
+        return self._trials.run(targets, keeps=keeps, cancelled=cancelled)
 
     def cost(self) -> Cost:
         """Return what costs money now (`Overviews.cost`)."""

@@ -125,6 +125,7 @@ class Solves:
         *,
         inputs: Mapping[str, str] | None = None,
         whole: bool = False,
+        alone: bool = False,
         cancelled: threading.Event | None = None,
         agreed: Sequence[PlannedChange] = (),
     ) -> Iterator[Event]:
@@ -135,6 +136,7 @@ class Solves:
             inputs: Values that apply to this run.
             whole: Whether it is the whole lab, with the parts of people: this cloud's stand-ins play them. Without
                 stand-ins they are left to people.
+            alone: Whether what the targets need is done already, and is not checked.
             cancelled: Set by another thread to stop at the next safe point.
             agreed: The plan that the person has agreed to; no program runs on their machine that is not in it.
 
@@ -145,7 +147,7 @@ class Solves:
         parts = self._parts
         asked = parts.answers.in_force(inputs)
         digests = frozenset(each.change.consent for each in agreed if each.change.consent)
-        wanted = parts.graph.with_needs(targets)
+        wanted = tuple(targets) if alone else parts.graph.with_needs(targets)
         parts.answers.require(wanted, inputs)
         with parts.care.only_writer():
             parts.care.require(wanted)

@@ -137,6 +137,8 @@ def test_from_nothing_to_a_model_and_through_what_can_go_wrong(person: Attendee,
             continue
         until(lambda: newest(person).ended)
         assert newest(person).result == "CANCELED"
+    lines = [(each.verb, each.kind) for each in person.plan_teardown(RUN)[RUN]]
+    assert lines[-1] == ("leave", "Registered model"), "the reader is told that it stays"
     person.teardown(RUN)
     assert TrainingRun(context_of(person, RUN)).find(context_of(person, RUN).reads) is None
     assert not [each for each in context_of(person, RUN).ledger.standing() if each.kind == TrainingRun.kind]
