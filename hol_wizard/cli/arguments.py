@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, NoReturn
 
 from hol_wizard.cli.streams import MisuseError
-from hol_wizard.cli.vocabulary import CHECK, CLOUDS, COMMANDS, FORMATS, FRONT, LIST, SCOPES, WORK
+from hol_wizard.cli.vocabulary import CHECK, CLOUDS, COMMANDS, FORMATS, FRONT, LIST, SCOPES, SHELLS, WORK
 
 
 def practice_words(arguments: list[str]) -> tuple[list[str], list[str] | None]:
@@ -118,6 +118,7 @@ def parser_for(place: str | None = None) -> _Parser:
         "lint": "hol-wizard lint [FOLDER]\n       hol-wizard lint --names [--format text|json]",
         "starter": "hol-wizard starter FOLDER [options]",
         "git-credential": "hol-wizard git-credential get|store|erase [options]",
+        "completion": f"hol-wizard completion {'|'.join(SHELLS)}",
         "practice": "hol-wizard practice start|stop|status|env|approve|review|release|set|token|reset|fault|faults …",
     }
     parser = _Parser(

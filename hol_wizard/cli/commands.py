@@ -46,6 +46,12 @@ def dispatch(
         return run_lab(selectors, options, home, environ, closers)
     wizard = make_wizard(home, options, closers, environ, name)
     closers.append(wizard.close)
+    if name == "completion":
+        from hol_wizard.cli.completion import script
+        from hol_wizard.headless.output import put
+
+        put(script(wizard, selectors[0]))
+        return 0
     if name == "starter":
         from hol_wizard import headless
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 
 from hol_wizard.cli.streams import MisuseError
-from hol_wizard.cli.vocabulary import FORMATS, LAB_WORDS, LIST, SCOPES, WORK
+from hol_wizard.cli.vocabulary import FORMATS, LAB_WORDS, LIST, SCOPES, SHELLS, WORK
 
 PRACTICE_VARIABLE = "HOL_WIZARD_PRACTICE"
 """Environment variable that does the same as `--practice`."""
@@ -80,6 +80,8 @@ def judge(options: argparse.Namespace, name: str) -> None:
         raise MisuseError("ledger takes the word rebuild.", "hol-wizard ledger rebuild --plan shows what it would do.")
     if name == "git-credential" and options.words[1:] not in (["get"], ["store"], ["erase"]):
         raise MisuseError("git-credential takes get, store or erase, as git gives it.", "man gitcredentials")
+    if name == "completion" and options.words[1:] not in [[shell] for shell in SHELLS]:
+        raise MisuseError(f"completion takes one of {', '.join(SHELLS)}.", "hol-wizard completion bash")
     if name == "starter" and len(options.words) != 2:
         raise MisuseError("starter takes one folder.", "hol-wizard starter FOLDER")
 

@@ -20,7 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "solve": "do steps and what they need: solve [SECTION|STEP … | --all] [--environment E] [--plan] [--yes]",
     "teardown": "remove what this wizard created: teardown [SECTION|STEP …] [--environment E] [--plan] [--yes]",
     "confirm": "say that you have done a step that only you can judge: confirm STEP … [--withdraw]",
-    "do": "do something else with what a step created: do STEP[@ENV] ACTION; --list shows which",
+    "do": "do something else with what a step created, such as stop a cluster: do STEP[@ENV] ACTION",
     "cost": "what is running, what it costs, and when it stops automatically: cost [--format text|json]",
     "doctor": "check the wizard's prerequisites: doctor [--format text|json]",
     "ledger": "rebuild a damaged or lost list of what this wizard created: ledger rebuild [--plan] [--yes]",
@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "lint": "look for mistakes in a lab's documents: lint [FOLDER]; lint --names lists what they may name",
     "starter": "write the starter project, to seed a repository by hand: starter FOLDER [--plan] [--yes]",
     "git-credential": "git's credential helper for Azure DevOps, in a clone that the wizard made",
+    "completion": "print the completion for a shell: completion bash|zsh|fish|powershell",
     "practice": "the practice cloud: practice start|stop|status|env|approve|review|release|set|reset|fault …",
 }
 
@@ -37,7 +38,7 @@ CHECK = "--check"
 
 LIST = "--list"
 
-READS_ONLY = frozenset({LIST, "starter"})
+READS_ONLY = frozenset({LIST, "starter", "completion"})
 """Commands that need a lab's documents, or nothing of it, and run nothing: they need no trust."""
 
 LAB_WORDS = ("test", "trust")
@@ -48,6 +49,9 @@ FRONT = ""
 
 ABOUT_RESOURCES = frozenset({FRONT, CHECK, "cost", "do", *WORK})
 """Commands whose output depends on the ledger: if it is damaged, they say so, and the exit code is not 0."""
+
+SHELLS = ("bash", "zsh", "fish", "powershell")
+"""The shells that have a completion."""
 
 FORMATS: Mapping[str, tuple[str, ...]] = {
     CHECK: ("text", "json", "junit", "tap", "markdown"),

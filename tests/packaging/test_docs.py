@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from docs import lab_coverage
+from docs import lab_coverage, man_page
 from hol_wizard.cli.arguments import parser_for
 from hol_wizard.cli.vocabulary import COMMANDS
 from hol_wizard.lab.folder import default_folder
@@ -93,6 +93,10 @@ def test_the_authoring_guide_names_every_kind_with_its_arguments() -> None:
 
 def test_the_page_on_coverage_says_what_the_lab_does() -> None:
     assert lab_coverage.PAGE.read_text(encoding="utf-8") == lab_coverage.page(load()), f"run {lab_coverage.COMMAND}"
+
+
+def test_the_manual_page_is_that_of_the_command() -> None:
+    assert man_page.PAGE.read_text(encoding="utf-8") == man_page.page(), f"run {man_page.COMMAND}"
 
 
 def test_a_step_that_gets_a_check_or_goes_makes_the_page_out_of_date() -> None:

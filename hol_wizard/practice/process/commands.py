@@ -31,7 +31,13 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
-def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
+def parser_for(state: Path | None, prog: str) -> argparse.ArgumentParser:
+    """Return the parser of the practice cloud's commands.
+
+    Args:
+        state: Folder of the practice cloud's files; None if an option names it.
+        prog: What the person typed before the command.
+    """
     parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -61,7 +67,7 @@ def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
         epilog="kinds:\n" + kinds,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    fault.add_argument("kind", choices=KINDS, metavar="KIND")
+    fault.add_argument("kind", choices=tuple(KINDS), metavar="KIND")
     fault.add_argument("--service", help="resource_manager, active_directory, microsoft_graph")
     fault.add_argument("--method", help="GET, PUT, ...")
     fault.add_argument("--path", metavar="REGEX", help="searched in path and query")
@@ -77,7 +83,9 @@ def _parser(state: Path | None, prog: str) -> argparse.ArgumentParser:
     fault.add_argument("--status", type=int)
     fault.add_argument("--code")
     fault.add_argument("--message")
-    fault.add_argument("--form", choices=FORMS, help="error: " + "; ".join(f"{k}: {v}" for k, v in FORMS.items()))
+    fault.add_argument(
+        "--form", choices=tuple(FORMS), help="error: " + "; ".join(f"{k}: {v}" for k, v in FORMS.items())
+    )
 
     command("faults", "Show the active faults.")
     command("clear-faults", "Remove all faults.")
@@ -262,7 +270,7 @@ def main(
         prog: The program's name in its help.
         environ: The shell's variables; None for those of the process.
     """
-    arguments = _parser(state, prog).parse_args(argv)
+    arguments = parser_for(state, prog).parse_args(argv)
     if environ is None:
         environ = dict(os.environ)
         variables.leave_shell(os.environ)

@@ -145,7 +145,7 @@ def test_the_profile_s_file(name: str, kind: str, tmp_path: Path) -> None:
 
 def folders_of_practice() -> list[list[str]]:
     subcommands = next(
-        each for each in practice._parser(None, "p")._actions if isinstance(each, argparse._SubParsersAction)
+        each for each in practice.parser_for(None, "p")._actions if isinstance(each, argparse._SubParsersAction)
     )
     return [[name] for name, parser in subcommands.choices.items() if "--state" in parser._option_string_actions]
 
