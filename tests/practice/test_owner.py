@@ -254,6 +254,17 @@ def ended(connection: socket.socket) -> bool:
         return True
 
 
+async def test_time_in_which_the_server_was_busy_does_not_count_for_those_who_wait() -> None:
+    connections, dropped = listening.Connections(), []
+    waiting = connections.add(lambda: dropped.append("waiting"))
+    waiting.last -= 100
+    connections.close_overdue(101.0)
+    assert dropped == []
+    waiting.last -= 100
+    connections.close_overdue(1.0)
+    assert dropped == ["waiting"]
+
+
 @pytest.mark.slow
 def test_who_waits_without_a_token_is_disconnected(own: PracticeCloud) -> None:
     silent = socket.create_connection(("127.0.0.1", port(own.resource_manager)))

@@ -25,6 +25,10 @@ MOST_STRANGERS = 128
 """Maximum number of connections without a valid token, over all ports."""
 STRANGER_SECONDS = 15.0
 """How long such a connection may wait for its handshake, or between two requests."""
+_EVERY = 1.0
+"""Seconds between two looks for strangers that wait for too long."""
+_HANDSHAKE_SECONDS = 120.0
+"""Limit of a handshake, for a server that is busy in between; a stranger's ends earlier, as above."""
 STRANGER_BYTES = 1 << 16
 """Maximum size of a request body without a valid token."""
 OWNER_BYTES = 1 << 29
@@ -99,11 +103,25 @@ class Connections:
     async def watch(self) -> None:
         """Close strangers that wait for too long, until canceled."""
         while True:
-            await asyncio.sleep(1)
-            limit = self._loop.time() - STRANGER_SECONDS
-            for each in [each for each in self._strangers if not each.working and each.last < limit]:
-                self.remove(each)
-                each.drop()
+            before = self._loop.time()
+            await asyncio.sleep(_EVERY)
+            self.close_overdue(self._loop.time() - before)
+
+    def close_overdue(self, passed: float) -> None:
+        """Close strangers that wait for too long.
+
+        Time in which this server was too busy to look does not count: what a stranger has sent meanwhile waits here. If
+        it counted, a client would see its connection closed without a response.
+
+        Args:
+            passed: Seconds since the last look.
+        """
+        for each in self._strangers:
+            each.last += max(passed - _EVERY, 0.0)
+        limit = self._loop.time() - STRANGER_SECONDS
+        for each in [each for each in self._strangers if not each.working and each.last < limit]:
+            self.remove(each)
+            each.drop()
 
 
 class _Server(web.Server):
@@ -173,7 +191,7 @@ class Listener:
                 self._server,
                 accepted,
                 ssl=self.context,
-                ssl_handshake_timeout=STRANGER_SECONDS,
+                ssl_handshake_timeout=_HANDSHAKE_SECONDS,
                 ssl_shutdown_timeout=2.0,
             )
         except (OSError, EOFError, asyncio.CancelledError) as error:

@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from hol_wizard.practice.process.domains import is_kept
-from hol_wizard.practice.process.listening import STRANGER_SECONDS, Connections
+from hol_wizard.practice.process.listening import Connections
 from hol_wizard.practice.process.names import Names
 
 LOG = logging.getLogger(__name__)
@@ -122,8 +122,7 @@ class Proxy:
         self._tunnels.add(task)
         connection = self._connections.add(task.cancel)
         try:
-            async with asyncio.timeout(STRANGER_SECONDS):
-                request = await self._request(reader)
+            request = await self._request(reader)
             self._connections.trust(connection)
             there = await self._reach(request)
         except RefusedError as refusal:

@@ -7,6 +7,7 @@ says so. It is enough where no image is built.
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import os
@@ -70,7 +71,8 @@ class OutsideImages:
             raise LookupError(f"{name} could not be pulled by this machine's container engine")
         if not await self._runs(work, docker, "save", "--output", str(archive), name):
             raise LookupError(f"{name} could not be read from this machine's container engine")
-        layers, config = layers_of(archive, work.folder)
+        # Compressing takes seconds of computing: on the event loop, nobody would get a response meanwhile.
+        layers, config = await asyncio.to_thread(layers_of, archive, work.folder)
         self._add(work, config, layers)
 
     async def _runs(self, work: Work, *words: str) -> bool:
