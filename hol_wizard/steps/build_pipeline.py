@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -28,9 +29,20 @@ from hol_wizard.resources.starter_project import BUILD, starter_files
 from hol_wizard.services.devops.builds import Build
 from hol_wizard.services.devops.pipelines import HOSTED, Pipeline
 from hol_wizard.services.devops.service_connections import ENDPOINT, QUEUE, VARIABLE_GROUP
+from hol_wizard.test_results.cobertura import percent
 from hol_wizard.test_results.report import COVERAGE_FILE, TESTS_FILE, RunReport, read_report
 
 ARTIFACT: Final = "PipelineArtifacts"
+_BATCHED: Final = "batchedCI"
+_BY_PUSH: Final = frozenset({"individualCI", _BATCHED})
+"""Reasons of runs that a push starts (Build - `BuildReason`)."""
+_SKIPS: Final = re.compile(
+    r"\[(?:skip (?:ci|azurepipelines|azpipelines|azp)|(?:ci|azurepipelines|azpipelines|azp) skip)\]"
+    r"|skip-checks: ?true|\*\*\*NO_CI\*\*\*",
+    re.IGNORECASE,
+)
+"""What a commit's message contains so that it starts no run (azure/devops/pipelines/repos/azure-repos-git,
+"Skipping CI for individual pushes")."""
 _CLONE: Final = f"{BUILD} in your clone"
 GRANT: Final = "https://aka.ms/azpipelines-parallelism-request"
 
@@ -285,6 +297,8 @@ def merge_starts_it(context: StepContext) -> Result:
             f"There is no pipeline {context.names.pipeline}.", "<first build-pipeline/create-the-pipeline>."
         )
     starts, enabled = found.starts_for(branch), pipeline.state == "enabled"
+    merge = _merge(context, pipeline, branch)
+    proven = "" if merge is not None else " No pull request has been completed since the pipeline was set up."
     return judge(
         (
             Expectation(f"A push to {branch}", "starts a run", "starts a run" if starts else "starts none", starts),
@@ -294,14 +308,59 @@ def merge_starts_it(context: StepContext) -> Result:
                 "override the file" if pipeline.own_triggers else "none",
                 not pipeline.own_triggers,
             ),
+            Expectation("Paths of the trigger", "all", found.paths or "all", not found.paths),
             Expectation("Pipeline", "enabled", pipeline.state, enabled),
+            *([merge] if merge is not None else ()),
         ),
-        passed=f"A completed pull request into {branch} starts {pipeline.name}.",
+        passed=f"A completed pull request into {branch} starts {pipeline.name}.{proven}",
         failed=f"A completed pull request into {branch} does not start {pipeline.name}.",
-        next_action=f"Write {branch} below trigger in {BUILD}, in a pull request."
-        if not starts
-        else f"Open Pipelines, {pipeline.name}, Edit, and correct Triggers and Settings there.",
+        next_action=_remedy_of_trigger(branch, pipeline, found),
     )
+
+
+def _remedy_of_trigger(branch: str, pipeline: Pipeline, found: PipelineFile) -> str:
+    """Return what to do if a merge starts no run."""
+    if not found.starts_for(branch):
+        return f"Write {branch} below trigger in {BUILD}, in a pull request."
+    if found.paths:
+        return f"Remove paths below trigger in {BUILD}, in a pull request."
+    if pipeline.own_triggers or pipeline.state != "enabled":
+        return f"Open Pipelines, {pipeline.name}, Edit, and correct Triggers and Settings there."
+    return (
+        "A run can start up to a minute after the merge: check again. If none starts, see whether Project settings, "
+        "Settings, limits triggers, then complete another pull request."
+    )
+
+
+def _merge(context: StepContext, pipeline: Pipeline, branch: str) -> Expectation | None:
+    """Return whether the newest merge started a run, and if not, why; None if none was since the pipeline was set up.
+
+    A run shows it whether it succeeded or failed, and also if it was deleted. A merge that asks to skip the run
+    (`[skip ci]`) says nothing about the trigger.
+    """
+    here, project, repository = organization(context), context.names.devops_project, seeded_repository(context)
+    merged = [
+        each
+        for each in here.pull_requests(project, repository.id, "", branch, "completed")
+        if pipeline.changed is not None and each.closed is not None and each.closed >= pipeline.changed
+    ]
+    counted = [each for each in merged if not _SKIPS.search(f"{each.title}\n{each.merge_message_given}")]
+    if not counted:
+        if not merged:
+            return None
+        skipped = f"pull request {merged[0].id} asked to skip the run"
+        return Expectation("Newest completed pull request", "started a run", skipped, met=True)
+    newest = max(counted, key=lambda each: (each.closed, each.id))
+    started = [
+        each
+        for each in here.builds(project, pipeline.id, branch, deleted=True)
+        if each.reason in _BY_PUSH and (each.commit == newest.merge_commit or each.reason == _BATCHED)
+    ]
+    what = f"Completed pull request {newest.id}"
+    if started:
+        run = started[-1]
+        return Expectation(what, "started a run", f"started run {run.number} ({run.reason})", met=True)
+    return Expectation(what, "started a run", f"started none, at {newest.merge_commit[:10]}", met=False)
 
 
 # The run
@@ -398,11 +457,7 @@ def results_are_there(context: StepContext) -> Result:
     files = run.client.artifact(context.names.devops_project, newest.id, ARTIFACT)
     seen = [Expectation("Artifact", ARTIFACT, ARTIFACT if files is not None else "missing", files is not None)]
     report = _report(files or {}, newest)
-    tests, covered = report.results, report.coverage
-    seen.append(Expectation("Test results", "published", str(tests) if tests else "missing", tests is not None))
-    seen.append(
-        Expectation("Code coverage", "published", covered.percent if covered else "missing", covered is not None)
-    )
+    seen += _published(context, newest, report)
     if report.results is not None:
         seen.append(Expectation("Tests", "all passed", str(report.results), report.results.passed))
     seen += _image(context, files or {})
@@ -416,6 +471,20 @@ def results_are_there(context: StepContext) -> Result:
         ),
         report=report,
     )
+
+
+def _published(context: StepContext, run: Build, report: RunReport) -> list[Expectation]:
+    """Return whether the service shows tests and coverage on the run's page, and the same ones as in the artifact."""
+    here, project = organization(context), context.names.devops_project
+    tests, covered = here.published_tests(project, run.id), here.published_coverage(project, run.id)
+    seen = [
+        Expectation("Test results", "published", str(tests) if tests else "missing", tests is not None),
+        Expectation("Code coverage", "published", percent(covered.rate) if covered else "missing", covered is not None),
+    ]
+    if tests is not None and report.results is not None:
+        count = len(report.results.cases)
+        seen.append(Expectation("Tests in the artifact", str(tests.total), str(count), count == tests.total))
+    return seen
 
 
 def _report(files: Mapping[str, bytes], run: Build) -> RunReport:

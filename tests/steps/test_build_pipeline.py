@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import NotAgreedError, NotFoundError, ServiceError
 from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.devops import organization, seeded_repository
 from hol_wizard.services.devops.builds import Build
 from hol_wizard.steps import build_pipeline
 from tests.practice.conftest import MACHINE_LEARNING, REGISTRIES, Arm, provider, user_token
@@ -84,7 +87,8 @@ def test_the_pipeline_is_created_with_its_permissions_and_deleted(
     result = seeded.look(TRIGGER)
     assert (result.status, result.summary) == (
         Status.PASSED,
-        f"A completed pull request into main starts {NAME}.",
+        f"A completed pull request into main starts {NAME}. No pull request has been completed since the pipeline was "
+        "set up.",
     )
     torn = seeded.teardown(CREATE)
     assert torn.all_passed(), torn.statuses
@@ -168,6 +172,12 @@ steps:
   displayName: Run Unit Tests
 - publish: out
   artifact: PipelineArtifacts
+- task: PublishTestResults@2
+  inputs:
+    testResultsFiles: out/test_results/test-results.xml
+- task: PublishCodeCoverageResults@2
+  inputs:
+    summaryFileLocation: out/test_results/coverage.xml
 """
 TESTS = """<testsuites><testsuite name="pytest" tests="2" failures="0" errors="0" skipped="0" time="0.2">
 <testcase classname="test_model" name="test_model" time="0.1"/>
@@ -241,7 +251,7 @@ def test_a_run_is_followed_and_its_results_are_read(
     small_pipeline(seeded, practice_cloud, tmp_path / "clone", "echo tested", image)
     (planned,) = build_pipeline._plan_run(context_of(seeded, RUN))
     assert "the programs of this commit run on your machine as you; digest" in planned.note
-    assert "tasks: Collect, Run Unit Tests, publish" in planned.note
+    assert "tasks: Collect, Run Unit Tests, publish, PublishTestResults" in planned.note
     context = agreed(seeded)
     events = heard(context)
     build_pipeline.run_pipeline(context)
@@ -253,6 +263,8 @@ def test_a_run_is_followed_and_its_results_are_read(
     assert result.status is Status.PASSED, result
     assert result.report is not None
     assert str(result.report).startswith("tests: 2 passed; coverage: 50 %")
+    published = {each.what: each.actual for each in result.expectations}
+    assert (published["Test results"], published["Code coverage"]) == ("2 of 2 passed", "50 %")
     assert [each.verb for each in build_pipeline._plan_run(context_of(seeded, RUN))] == ["leave"]
     # Nobody but the run's own registry and workspace count.
     registry.ask("DELETE", "/acr/v1/hol-inference")
@@ -263,6 +275,44 @@ def test_a_run_is_followed_and_its_results_are_read(
     build_pipeline.remove_runs(context_of(seeded, RUN))
     assert project.ask("GET", "/build/builds").json()["value"] == []
     assert build_pipeline._ran(context_of(seeded, RUN)) == []
+
+
+def test_a_merge_has_to_start_a_run_unless_it_asked_for_none(
+    seeded: Attendee, practice_cloud: PracticeCloud, tmp_path: Path
+) -> None:
+    assert_solved(seeded, CREATE)
+    clone = Clone(practice_cloud, tmp_path / "clone")
+    clone.git("pull", "--quiet", "origin", "main")
+    project = Pipelines(practice_cloud)
+
+    def merge(branch: str, title: str) -> None:
+        clone.push(f"{branch}.txt", branch, content=branch)
+        context = context_of(seeded, RUN)
+        here, names = organization(context), context.names
+        repository = seeded_repository(context)
+        made = here.create_pull_request(names.devops_project, repository.id, branch, "main", title, "")
+        made = here.pull_request(names.devops_project, repository.id, made.id)
+        here.complete_pull_request(names.devops_project, repository.id, made, title)
+        while here.pull_request(names.devops_project, repository.id, made.id).status != "completed":
+            time.sleep(0.05)
+        clone.git("pull", "--quiet", "origin", "main")
+
+    def newest() -> tuple[Status, str]:
+        result = seeded.look(TRIGGER)
+        return result.status, result.expectations[-1].actual
+
+    merge("one", "Not now [skip ci]")
+    assert newest() == (Status.PASSED, "pull request 1 asked to skip the run")
+    merge("two", "Something")
+    status, said = newest()
+    assert status is Status.PASSED
+    assert re.fullmatch(r"started run [\d.]+ \(individualCI\)", said)
+    definition = project.definition(NAME)
+    project.ask("PUT", f"/build/definitions/{definition['id']}", definition | {"triggers": []})
+    merge("three", "More")
+    result = seeded.look(TRIGGER)
+    assert result.status is Status.FAILED
+    assert result.expectations[-1].actual.startswith("started none, at ")
 
 
 def test_files_of_an_artifact_are_named_by_it_and_not_by_where_they_were_unpacked() -> None:

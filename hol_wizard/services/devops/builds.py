@@ -11,13 +11,14 @@ from typing import Final
 from urllib.parse import quote
 
 from hol_wizard.errors import InconclusiveError, NotFoundError
-from hol_wizard.services.answers import Document, moment
+from hol_wizard.services.answers import Document, moment, pages
 from hol_wizard.services.devops.connection import VERSION, Connection, ask
 from hol_wizard.services.devops.repositories import HEADS
-from hol_wizard.services.rest import json_object
+from hol_wizard.services.rest import Reply, json_object
 
 COMPLETED: Final = "completed"
 SUCCEEDED: Final = "succeeded"
+_PAGE: Final = 200
 _MOST_BYTES: Final = 200 << 20
 """Maximum size of what an artifact unpacks to."""
 
@@ -76,19 +77,27 @@ class Record:
 class Builds(Connection):
     """The runs of an organization's pipelines."""
 
-    def builds(self, project: str, pipeline: int, branch: str) -> list[Build]:
-        """Return the newest runs of a pipeline, the newest first.
+    def builds(self, project: str, pipeline: int, branch: str, *, deleted: bool = False) -> list[Build]:
+        """Return the runs of a pipeline, the newest first.
 
         Args:
             project: Name or ID.
             pipeline: ID of the pipeline.
             branch: Without `refs/heads/`; empty for all.
+            deleted: Whether to include those that somebody has deleted.
         """
-        query = {"definitions": str(pipeline), "queryOrder": "queueTimeDescending", "$top": "50"}
+        query = {"definitions": str(pipeline), "queryOrder": "queueTimeDescending", "$top": str(_PAGE)}
         if branch:
             query["branchName"] = f"{HEADS}{branch}"
-        found = self._get("/build/builds", "the runs of the pipeline", below=project, **query)
-        return list(map(_build, found.objects("value")))
+        if deleted:
+            query["deletedFilter"] = "includeDeleted"
+
+        def read(token: str) -> Reply:
+            more = {"continuationToken": token} if token else {}
+            return self._send("GET", "/build/builds", "the runs of the pipeline", below=project, **query, **more)
+
+        read_pages = pages(read, lambda reply: reply.headers.get("x-ms-continuationtoken", ""))
+        return [_build(each) for page in read_pages for each in json_object(page, self.url).objects("value")]
 
     def build(self, project: str, number: int) -> Build | None:
         """Return a run by its ID; None if it was deleted."""

@@ -14,12 +14,22 @@ from hol_wizard.services.devops.projects import Projects
 from hol_wizard.services.devops.pull_requests import PullRequests
 from hol_wizard.services.devops.repositories import Repositories
 from hol_wizard.services.devops.service_connections import ServiceConnections
+from hol_wizard.services.devops.test_results import TestResults
 from hol_wizard.services.devops.variable_groups import VariableGroups
 from hol_wizard.services.rest import RestClient, json_object
 
 
 class DevOps(
-    Projects, People, Repositories, PullRequests, Policies, ServiceConnections, VariableGroups, Pipelines, Builds
+    Projects,
+    People,
+    Repositories,
+    PullRequests,
+    Policies,
+    ServiceConnections,
+    VariableGroups,
+    Pipelines,
+    Builds,
+    TestResults,
 ):
     """One organization, with the token of the signed-in account.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
-from hol_wizard.services.answers import Document
+from hol_wizard.services.answers import Document, moment
 from hol_wizard.services.devops.connection import Connection, named
 from hol_wizard.services.devops.repositories import HEADS, Repository
 from hol_wizard.services.rest import json_object
@@ -35,6 +36,8 @@ class Pipeline:
     """Whether triggers in its settings replace those of the file."""
     page: str
     """Address of its page; empty if the service names none."""
+    changed: datetime | None = None
+    """When its settings were saved last."""
 
 
 class Pipelines(Connection):
@@ -145,4 +148,5 @@ def _pipeline(document: Document) -> Pipeline:
             for each in document.some("triggers")
         ),
         page=document.inner("_links").inner("web").text("href"),
+        changed=moment(document.text("createdDate")),
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from hol_wizard.services.answers import Document, rows
+from hol_wizard.services.answers import Document, moment, rows
 from hol_wizard.services.devops.connection import PREVIEW, Connection
 from hol_wizard.services.devops.repositories import HEADS
 from hol_wizard.services.rest import json_object
@@ -78,6 +79,10 @@ class PullRequest:
     is_draft: bool = False
     is_completing: bool = False
     """Whether its completion was requested but is not carried out yet."""
+    closed: datetime | None = None
+    """When it was completed or abandoned."""
+    merge_message_given: str = ""
+    """The merge commit's message, if whoever completed it gave one; by default it contains the title."""
     closed_by: str = ""
     """ID of the person who completed or abandoned it."""
 
@@ -131,16 +136,17 @@ class PullRequests(Connection):
         Args:
             project: Name or ID.
             repository_id: Of the repository.
-            source: A branch, without `refs/heads/`.
+            source: A branch, without `refs/heads/`; empty for all.
             target: The target branch.
             status: `active`, `completed`, `abandoned` or `all`.
         """
         query = {
             "searchCriteria.status": status,
-            "searchCriteria.sourceRefName": HEADS + source,
             "searchCriteria.targetRefName": HEADS + target,
             "$top": str(_PAGE),
         }
+        if source:
+            query["searchCriteria.sourceRefName"] = HEADS + source
 
         def read(skipped: int) -> Document:
             more = query | {"$skip": str(skipped)}
@@ -284,6 +290,8 @@ def _pull_request(document: Document) -> PullRequest:
         reviewers=tuple(map(_reviewer, document.some("reviewers"))),
         is_draft=bool(document.get("isDraft")),
         is_completing=bool(document.get("completionQueueTime")) and document["status"] == "active",
+        merge_message_given=document.inner("completionOptions").text("mergeCommitMessage"),
+        closed=moment(str(document.get("closedDate") or "")),
         closed_by=str(document.inner("closedBy").get("id") or ""),
     )
 
