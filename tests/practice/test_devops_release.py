@@ -205,6 +205,41 @@ def test_a_rejected_release_fails_and_deploys_nothing(release: Release) -> None:
     assert release.decide(pending["id"], "approved", who=seed.ORGANIZER.name).status_code == 400
 
 
+def test_a_rejected_stage_that_runs_again_asks_again(release: Release) -> None:
+    release.protect(member(seed.ORGANIZER))
+    run = release.triggered()
+    first = release.pending(run["id"])
+    assert release.decide(first["id"], "rejected", "Not today.", seed.ORGANIZER.name).status_code == 200
+    assert release.ground.wait(run["id"])["result"] == "failed"
+    path = f"/build/builds/{run['id']}/stages/Production"
+    again = release.ground.project.ask("PATCH", path, {"state": "retry", "forceRetryAllJobs": False})
+    assert again.status_code == 200, again.text
+    second = release.pending(run["id"])
+    assert second["id"] != first["id"]
+    assert release.decide(second["id"], "approved", "Now.", seed.ORGANIZER.name).status_code == 200
+    assert release.ground.wait(run["id"])["result"] == "succeeded"
+    assert [(each["result"], each["stageAttempt"]) for each in release.history(release.production)] == [
+        ("succeeded", 2)
+    ]
+    assert len(release.history(release.qa)) == 1
+    listed = release.ground.project.get("/pipelines/approvals", state="all")["value"]
+    assert {each["id"]: each["status"] for each in listed} == {first["id"]: "rejected", second["id"]: "approved"}
+
+
+def test_an_approval_cannot_bring_back_an_environment_that_is_gone_meanwhile(release: Release) -> None:
+    release.protect(member(seed.ORGANIZER))
+    run = release.triggered()
+    pending = release.pending(run["id"])
+    gone = release.ground.project.ask("DELETE", f"/distributedtask/environments/{release.production}")
+    assert gone.status_code == 204
+    assert release.decide(pending["id"], "approved", who=seed.ORGANIZER.name).status_code == 200
+    assert release.ground.wait(run["id"])["result"] == "failed"
+    assert release.stages(run["id"]) == {"QA": "succeeded", "Production": "failed"}
+    (problem,) = [each for each in release.ground.timeline(run["id"]) if each.get("issues")]
+    assert "Environment production could not be found" in problem["issues"][0]["message"]
+    assert [each["name"] for each in release.ground.project.get("/distributedtask/environments")["value"]] == ["qa"]
+
+
 def test_an_approval_that_nobody_gives_in_time_skips_production(
     release: Release, capsys: pytest.CaptureFixture[str]
 ) -> None:
