@@ -62,6 +62,8 @@ class World:
     """Key of a step whose plan is a conflict."""
     note: str = ""
     """What each planned change says besides."""
+    kinds: tuple[str, ...] = ()
+    """Kinds of resources that each planned step creates, at a price; empty: a resource group, free of charge."""
     diff: tuple[str, ...] = ()
     """What each planned change publishes."""
     asks_person: bool = False
@@ -112,6 +114,10 @@ def _plan(context: StepContext) -> Sequence[Change]:
     name = f"{context.names.prefix}-db-{context.environment or 'lab'}"
     if world.conflict == context.target:
         return (Change("conflict", "Resource group", name, note="the name is in use by somebody else's [vault]"),)
+    if world.kinds:
+        cost = "0.24 USD per hour"
+        own = f"{name}-{context.target.partition('/')[2]}"
+        return [Change("create", kind, own, "westeurope", cost, 120.0) for kind in world.kinds]
     return (Change("create", "Resource group", name, "westeurope", "free", 120.0, world.note, diff=world.diff),)
 
 

@@ -82,7 +82,11 @@ def solve(wizard: Wizard, targets: Sequence[Target], *, review: bool = True, who
     because: tuple[str, ...] = ()
     for left in reversed(range(_QUESTIONS)):
         consent = Consent(lambda: wizard.plan(targets, answers, whole=whole), because=because)
-        yield consent
+        if asked and not because and _only_saves_answers(wizard, consent):
+            # The person has just given these values: a second question would show them again.
+            consent.agreed = True
+        else:
+            yield consent
         if not consent.agreed:
             return
         work = Work(
@@ -98,6 +102,14 @@ def solve(wizard: Wizard, targets: Sequence[Target], *, review: bool = True, who
         if not because or not left or (work.finished is not None and work.finished.cancelled):
             yield from _outcome(wizard, work, consent)
             return
+
+
+def _only_saves_answers(wizard: Wizard, consent: Consent) -> bool:
+    """Return whether the plan changes nothing but the person's choices on this machine."""
+    where = str(wizard.profile.path)
+    return bool(consent.changes) and all(
+        planned.change.verb == "change" and planned.change.where == where for planned in consent.changes
+    )
 
 
 def teardown(wizard: Wizard, targets: Sequence[Target] | None) -> Conversation:

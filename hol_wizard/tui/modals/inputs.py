@@ -69,6 +69,8 @@ class InputsDialog(Dialog[Mapping[str, str]]):
         """
         super().__init__(title)
         self._asking: set[str] = set()
+        self._touched: set[str] = set()
+        """Fields that the person has changed or tried to answer with."""
         self._unlisted: dict[str, str] = {}
         self._sources: dict[str, str] = {}
         self._keeping = False
@@ -177,13 +179,19 @@ class InputsDialog(Dialog[Mapping[str, str]]):
         line.display = asked and (not question.options or bool(problem))
         if not asked:
             return True
+        # An empty field is no mistake before the person has been there.
+        shown = problem if value or name in self._touched else ""
         if not problem and options and value not in options and not question.others:
-            problem = "This is not one of the choices; ↓ lists them."
-            line.update(Content.assemble(("! ", "bold"), problem))
-            line.set_classes("problem")
+            if value or name in self._touched:
+                problem = "This is not one of the choices; ↓ lists them."
+                line.update(Content.assemble(("! ", "bold"), problem))
+                line.set_classes("problem")
+            else:
+                line.update(Content(self._said(name, value, "")))
+                line.set_classes("fine")
             return False
-        line.set_classes("problem" if problem else "fine")
-        line.update(Content(self._said(name, value, problem)))
+        line.set_classes("problem" if shown else "fine")
+        line.update(Content(self._said(name, value, shown)))
         if name == "prefix":
             self._preview(value if not problem else "")
         return not problem
@@ -240,7 +248,10 @@ class InputsDialog(Dialog[Mapping[str, str]]):
 
     def on_input_changed(self, event: Field.Changed) -> None:
         """Validate the field."""
-        self._judge(str(event.input.id).removeprefix("field-"))
+        name = str(event.input.id).removeprefix("field-")
+        if event.value:
+            self._touched.add(name)
+        self._judge(name)
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         """Validate the field."""
@@ -253,9 +264,14 @@ class InputsDialog(Dialog[Mapping[str, str]]):
                 self._judge(name)
 
     def on_input_submitted(self, event: Field.Submitted) -> None:
-        """Go to the next field, or continue after the last one."""
+        """Go to the next field, or continue after the last one; open the list if an answer is still to be chosen."""
         names = [name for name in self._inputs if self._is_asked(name)]
-        at = names.index(str(event.input.id).removeprefix("field-"))
+        name = str(event.input.id).removeprefix("field-")
+        self._touched.add(name)
+        if not self._judge(name) and self._options.get(name):
+            self.action_options()
+            return
+        at = names.index(name)
         if at + 1 < len(names):
             self.query_one(f"#field-{names[at + 1]}").focus()
         else:
@@ -281,6 +297,7 @@ class InputsDialog(Dialog[Mapping[str, str]]):
 
     def action_submit(self) -> None:
         """Answer if every field is valid; otherwise go to the first one that is not."""
+        self._touched |= set(self._inputs)
         for name in self._inputs:
             if not self._judge(name):
                 self.query_one(f"#field-{name}").focus()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import Resize
-from textual.widget import Widget
 from textual.widgets import Button, Static
 
 from hol_wizard.tui.modals.dialog import Dialog, button
@@ -37,6 +37,12 @@ _VERBS = {
 }
 
 
+UNFOLDED_UP_TO = 3
+"""Kinds of changes up to which all details are shown at first."""
+COSTS_SHOWN = 3
+"""Different costs in the totals; the details have them all."""
+
+
 class PlanDialog(Dialog[bool]):
     """Reads the cloud while it is open, then shows the plan and asks."""
 
@@ -50,6 +56,7 @@ class PlanDialog(Dialog[bool]):
         ),
         Binding("home", "scroll('home')", "Beginning", show=False, tooltip="To the beginning.", id="plan.home"),
         Binding("end", "scroll('end')", "End", show=False, tooltip="To the end.", id="plan.end"),
+        Binding("space", "unfold", "Details", show=False, tooltip="Show all details, or hide them.", id="plan.unfold"),
     ]
 
     def __init__(self, app: HolWizardApp, title: str, consent: Consent) -> None:
@@ -92,25 +99,12 @@ class PlanDialog(Dialog[bool]):
             go.disabled = not self._consent.has_work
             self.query_one("#cancel" if self._consent.removes else "#confirm", Button).focus()
             return
-        parts = [Content.styled(reason, "$warning bold") for reason in self._consent.because]
         conflicts = [change for change in changes if change.verb == "conflict"]
-        if conflicts:
-            many = f"{len(conflicts)} conflicts" if len(conflicts) > 1 else "1 conflict"
-            said = f"{many}: the resources named above are not changed, and their steps fail."
-            parts.append(Content.styled(said, "$error bold"))
-        times = [change.seconds for change in changes if change.seconds]
-        if times:
-            # Independent steps run in parallel, so the longest one is more informative than the sum.
-            parts.append(
-                Content.styled(f"The longest of these usually takes {duration(max(times))}.", "$foreground 60%")
-            )
-        below = self.query_one("#said", Static)
-        below.update(Content("\n").join(parts))
-        below.display = bool(parts)
-        rows: list[Widget] = []
-        for change in changes:
-            rows += [_Row(change), *([DiffLines(change.diff)] if change.diff else ())]
-        self.query_one("#content").mount_all(rows, before=below)
+        because = [Content.styled(reason, "$warning bold") for reason in self._consent.because]
+        self.query_one("#said", Static).update(Content("\n").join([*because, _totals(changes)]))
+        groups = _grouped(changes)
+        rows = [_Row(group, unfolded=len(groups) <= UNFOLDED_UP_TO) for group in groups]
+        self.query_one("#content").mount_all(rows)
         self.call_after_refresh(self._tell_of_more)
         go.disabled = not self._consent.has_work
         (self.query_one("#cancel", Button) if conflicts or self._consent.removes else go).focus()
@@ -130,7 +124,18 @@ class PlanDialog(Dialog[bool]):
 
     def _tell_of_more(self) -> None:
         """Say how to scroll if not everything fits."""
-        self.query_one("#scrolls").visible = self.query_one("#content").max_scroll_y > 0
+        folded = any(not row.has_class("-unfolded") for row in self.query(_Row))
+        hint = self.query_one("#scrolls", Static)
+        hint.update("space: details · ↑ ↓ scroll" if folded else "↑ ↓ to scroll")
+        hint.visible = folded or self.query_one("#content").max_scroll_y > 0
+
+    def action_unfold(self) -> None:
+        """Show all details, or only the lines."""
+        rows = list(self.query(_Row))
+        unfold = not all(row.has_class("-unfolded") for row in rows)
+        for row in rows:
+            row.set_class(unfold, "-unfolded")
+        self.call_after_refresh(self._tell_of_more)
 
     def action_scroll(self, where: str) -> None:
         """Scroll the plan."""
@@ -147,22 +152,88 @@ class PlanDialog(Dialog[bool]):
         self.dismiss(False)
 
 
-class _Row(Horizontal):
-    """A change: the verb in the left column, the resource in the right one."""
+class _Row(Vertical, can_focus=True):
+    """Changes of one kind: a line, or all of them with their details."""
 
-    def __init__(self, change: Change) -> None:
-        super().__init__(classes="change")
-        self._change = change
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "details", "Details", show=False, tooltip="Show or hide the details.", id="plan.row.toggle"),
+    ]
+
+    def __init__(self, changes: Sequence[Change], *, unfolded: bool) -> None:
+        to_read = any(change.verb in {"conflict", "unclear"} for change in changes)
+        super().__init__(classes="plan-row -unfolded" if unfolded or to_read else "plan-row")
+        self._changes = changes
 
     def compose(self) -> ComposeResult:
-        """Yield both columns."""
-        change = self._change
-        verb, style = _VERBS.get(change.verb, (change.verb, "bold"))
-        yield Static(Content.styled(verb, style), classes="verb")
-        facts = [change.where, change.cost, duration(change.seconds) if change.seconds else ""]
-        lines = [Content.assemble(f"{change.kind}  ", (change.name, "bold"))]
-        if said := " · ".join(fact for fact in facts if fact):
-            lines.append(Content.styled(said, "$foreground 60%"))
-        if change.note:
-            lines.append(Content.styled(change.note, "$error" if change.verb == "conflict" else "$foreground 75%"))
-        yield Static(Content("\n").join(lines))
+        """Yield the line, and the details that take its place."""
+        first, more = self._changes[0], len(self._changes) - 1
+        facts = [first.name + (" …" if more else ""), duration(first.seconds) if first.seconds else ""]
+        verb, style = _verb(first)
+        yield Static(
+            Content.assemble(
+                (f"{verb:<11}", style),
+                (f"{more + 1} × " if more else "", "bold"),
+                f"{first.kind}  ",
+                (" · ".join(filter(None, facts)), "$foreground 60%"),
+            ),
+            classes="folded",
+        )
+        with Vertical(classes="details"):
+            for change in self._changes:
+                with Horizontal(classes="change"):
+                    yield Static(Content.styled(*_verb(change)), classes="verb")
+                    yield Static(_details(change))
+                if change.diff:
+                    yield DiffLines(change.diff)
+
+    def action_details(self) -> None:
+        """Show or hide the details."""
+        self.toggle_class("-unfolded")
+
+    def on_click(self) -> None:
+        """Do the same with the mouse."""
+        self.action_details()
+
+
+def _verb(change: Change) -> tuple[str, str]:
+    return _VERBS.get(change.verb, (change.verb, "bold"))
+
+
+def _details(change: Change) -> Content:
+    """Return a change in full: what, where, at what cost, for how long, and why."""
+    facts = [change.where, change.cost, duration(change.seconds) if change.seconds else ""]
+    lines = [Content.assemble(f"{change.kind}  ", (change.name, "bold"))]
+    if said := " · ".join(fact for fact in facts if fact):
+        lines.append(Content.styled(said, "$foreground 60%"))
+    if change.note:
+        lines.append(Content.styled(change.note, "$error" if change.verb == "conflict" else "$foreground 75%"))
+    return Content("\n").join(lines)
+
+
+def _grouped(changes: Sequence[Change]) -> list[list[Change]]:
+    """Return the changes with those of the same kind and verb together, such as one for each environment."""
+    groups: dict[tuple[str, str], list[Change]] = {}
+    for change in changes:
+        groups.setdefault((change.verb, change.kind), []).append(change)
+    return list(groups.values())
+
+
+def _totals(changes: Sequence[Change]) -> Content:
+    """Return what matters first: how much of what, how long it takes, what it costs, and what is in the way."""
+    counts = Counter(change.verb for change in changes)
+    total = Content.styled(", ".join(f"{count} to {verb}" for verb, count in counts.items()), "bold")
+    if times := [change.seconds for change in changes if change.seconds]:
+        # Independent steps run in parallel, so the longest one is more informative than the sum.
+        total += Content(f" · the longest usually takes {duration(max(times))}")
+    parts = [total]
+    costs = list(dict.fromkeys(change.cost for change in changes if change.cost and not change.cost.startswith("free")))
+    if costs:
+        more = f"; and {len(costs) - COSTS_SHOWN} more" if len(costs) > COSTS_SHOWN else ""
+        parts.append(Content.assemble(("Costs: ", "$warning bold"), "; ".join(costs[:COSTS_SHOWN]) + more))
+    elif any(change.cost for change in changes):
+        parts.append(Content.styled("Free of charge.", "$foreground 60%"))
+    if conflicts := counts["conflict"]:
+        many = f"{conflicts} conflicts" if conflicts > 1 else "1 conflict"
+        said = f"{many}: these resources are not changed, and their steps fail."
+        parts.append(Content.styled(said, "$error bold"))
+    return Content("\n").join(parts)
