@@ -116,6 +116,7 @@ def parser_for(place: str | None = None) -> _Parser:
         "lab": "hol-wizard lab test [FOLDER] --practice|--yes-really [--only SECTION|STEP] [options]\n"
         "       hol-wizard lab trust FOLDER [--yes]",
         "lint": "hol-wizard lint [FOLDER]\n       hol-wizard lint --names [--format text|json]",
+        "preview": "hol-wizard preview FILE [--theme light|dark]",
         "starter": "hol-wizard starter FOLDER [options]",
         "git-credential": "hol-wizard git-credential get|store|erase [options]",
         "completion": f"hol-wizard completion {'|'.join(SHELLS)}",

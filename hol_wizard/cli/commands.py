@@ -13,7 +13,7 @@ from hol_wizard.cli.composition import front_end, make_wizard, show
 from hol_wizard.cli.lab_command import run_lab
 from hol_wizard.cli.practice import run_practice
 from hol_wizard.cli.streams import UNKNOWN, USAGE, complain
-from hol_wizard.cli.vocabulary import ABOUT_RESOURCES, CHECK, FRONT, LIST, WORK
+from hol_wizard.cli.vocabulary import ABOUT_RESOURCES, CHECK, FRONT, LIST, PRACTICE_DEFAULTS, WORK
 
 if TYPE_CHECKING:
     from hol_wizard.paths import Home
@@ -38,6 +38,8 @@ def dispatch(
         return list_names(options.format or "text")
     if name == "lint":
         return _lint(selectors[0] if selectors else None)
+    if name == "preview":
+        return _preview(selectors[0], options.theme or "dark")
     front = front_end(options) if name == FRONT else ""
     _begin_log(home, must=name in {FRONT, "confirm", "do", "lab", "ledger", *WORK} or options.practice)
     if name == "practice":
@@ -122,6 +124,24 @@ def _begin_log(home: Home, *, must: bool) -> None:
         if must:
             raise
         complain(f"No log is written. {error.message}", error.hint)
+
+
+def _preview(file: str, theme: str) -> int:
+    """Show a document of a lab until the author quits, and return the exit code.
+
+    Raises:
+        UsageError: There is no such document, or no terminal.
+    """
+    from hol_wizard.errors import UsageError
+    from hol_wizard.lab.preview import document_path
+
+    path = document_path(file)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("there is no terminal to show the document on.", "`hol-wizard lint FOLDER` lists mistakes.")
+    from hol_wizard.tui.preview import PreviewApp
+
+    PreviewApp(path, PRACTICE_DEFAULTS, theme).run()
+    return 0
 
 
 def _lint(folder: str | None) -> int:

@@ -82,6 +82,8 @@ def judge(options: argparse.Namespace, name: str) -> None:
         raise MisuseError("git-credential takes get, store or erase, as git gives it.", "man gitcredentials")
     if name == "completion" and options.words[1:] not in [[shell] for shell in SHELLS]:
         raise MisuseError(f"completion takes one of {', '.join(SHELLS)}.", "hol-wizard completion bash")
+    if name == "preview" and len(options.words) != 2:
+        raise MisuseError("preview takes one document.", "hol-wizard preview FILE")
     if name == "starter" and len(options.words) != 2:
         raise MisuseError("starter takes one folder.", "hol-wizard starter FOLDER")
 
@@ -98,7 +100,7 @@ def judge_texts(options: argparse.Namespace, name: str) -> None:
     for dest, given in vars(options).items():
         if dest in INPUTS:
             continue
-        is_path = dest in {"output", "lab"} or (dest == "words" and name in {"lint", "starter", "lab"})
+        is_path = dest in {"output", "lab"} or (dest == "words" and name in {"lint", "starter", "lab", "preview"})
         for text in given if isinstance(given, list) else [given]:
             if isinstance(text, str) and (problem := (problem_with_path if is_path else problem_with_text)(text)):
                 what = "a word of the command" if dest == "words" else f"--{dest.replace('_', '-')}"

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "ledger": "rebuild a damaged or lost list of what this wizard created: ledger rebuild [--plan] [--yes]",
     "lab": "for authors: lab test [FOLDER] takes each step through; lab trust FOLDER shows what it runs",
     "lint": "look for mistakes in a lab's documents: lint [FOLDER]; lint --names lists what they may name",
+    "preview": "show a document as its section while you write it: preview FILE",
     "starter": "write the starter project, to seed a repository by hand: starter FOLDER [--plan] [--yes]",
     "git-credential": "git's credential helper for Azure DevOps, in a clone that the wizard made",
     "completion": "print the completion for a shell: completion bash|zsh|fish|powershell",
@@ -81,6 +82,6 @@ SCOPES: Mapping[str, frozenset[str]] = {
     "resume": frozenset({FRONT}),
     "catch_up": frozenset({FRONT}),
     "plain": frozenset({FRONT}),
-    "theme": frozenset({FRONT}),
+    "theme": frozenset({FRONT, "preview"}),
 }
 """The commands that an option applies to; an option that is not listed applies to all."""

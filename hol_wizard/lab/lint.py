@@ -34,8 +34,12 @@ def lint(folder: Path | None = None, known: Known | None = None) -> list[Problem
         known: The functions that they may name; None to allow any.
     """
     documents, problems = read_documents(folder, known)
-    found = [*problems, *(problem for document in documents for problem in _style(document))]
-    return sorted([*found, *_references(documents)])
+    return sorted([*problems, *lint_documents(documents), *_references(documents)])
+
+
+def lint_documents(documents: Sequence[Document]) -> list[Problem]:
+    """Return what is hard to read or to copy in documents."""
+    return [problem for document in documents for problem in _style(document)]
 
 
 def _references(documents: Sequence[Document]) -> Iterator[Problem]:

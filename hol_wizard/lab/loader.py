@@ -59,6 +59,11 @@ def starter_folder() -> Path:
     return Path(hol_wizard.__file__).parent / "starter"
 
 
+def is_document_name(name: str) -> bool:
+    """Return whether a file's name is that of a document: its number and ID."""
+    return _FILE_NAME.fullmatch(name) is not None
+
+
 def slug(heading: str) -> str:
     """Return the ID of a step from its heading: `Add a Key Vault` becomes `add-a-key-vault`."""
     ascii_only = unicodedata.normalize("NFKD", heading).encode("ascii", "ignore").decode("ascii").lower()
@@ -153,7 +158,7 @@ def read(folder: LabFolder | Path | None = None, known: Known | None = None) -> 
     if problems:
         return None, problems
     about = files.manifest
-    sections = tuple(_section(document) for document in documents)
+    sections = tuple(section_of(document) for document in documents)
     return Lab(sections, about.title, about.introduction, about.defaults, None if files.own else files.path), []
 
 
@@ -673,7 +678,8 @@ def _cycles(graph: Mapping[str, Sequence[str]]) -> list[list[str]]:
     return list(found.values())
 
 
-def _section(document: Document) -> Section:
+def section_of(document: Document) -> Section:
+    """Return the section that a document without mistakes becomes."""
     front = document.front
     return Section(
         id=document.id,
