@@ -37,19 +37,14 @@ def report(error: BaseException | None, command: str, home: Home) -> Path | None
     """
     now = datetime.now(UTC)
     parts = [
-        f"hol-wizard {__version__}, command {command}, {now.isoformat(timespec='seconds')}",
-        f"Python {platform.python_version()} ({sys.implementation.name}) on {platform.platform()}",
-        f"TERM={os.environ.get('TERM', '')}; standard output is a terminal: {bool(sys.stdout and sys.stdout.isatty())}",
+        *about(command, now),
         "",
         *("".join(traceback.format_exception(error)).splitlines() if error is not None else ()),
         "",
         f"The last {_LINES} lines of {home.log_file}:",
-        *_end_of(home.log_file),
+        *end_of_log(home.log_file),
     ]
-    text = scrub("\n".join(parts))
-    own = str(expanded("~"))
-    if len(own) > 1:
-        text = text.replace(own, "~")
+    text = without_secrets("\n".join(parts))
     folder = home.log_file.parent / "defects"
     path = folder / f"{now:%Y-%m-%d-%H%M%S}-{os.getpid()}.txt"
     # A defect must not be hidden by a full disk.
@@ -64,8 +59,24 @@ def report(error: BaseException | None, command: str, home: Home) -> Path | None
     return path
 
 
-def _end_of(log_file: Path) -> list[str]:
+def about(command: str, now: datetime) -> list[str]:
+    """Return the versions of what runs, and the terminal."""
+    return [
+        f"hol-wizard {__version__}, command {command}, {now.isoformat(timespec='seconds')}",
+        f"Python {platform.python_version()} ({sys.implementation.name}) on {platform.platform()}",
+        f"TERM={os.environ.get('TERM', '')}; standard output is a terminal: {bool(sys.stdout and sys.stdout.isatty())}",
+    ]
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without known secrets and without the path of the person's home folder."""
+    own = str(expanded("~"))
+    return scrub(text).replace(own, "~") if len(own) > 1 else scrub(text)
+
+
+def end_of_log(log_file: Path, lines: int = _LINES) -> list[str]:
+    """Return the last lines of the log."""
     try:
-        return log_file.read_text("utf-8", "replace").splitlines()[-_LINES:]
+        return log_file.read_text("utf-8", "replace").splitlines()[-lines:]
     except OSError as error:
         return [f"(cannot be read: {error.strerror})"]

@@ -119,6 +119,7 @@ def parser_for(place: str | None = None) -> _Parser:
         "preview": "hol-wizard preview FILE [--theme light|dark]",
         "starter": "hol-wizard starter FOLDER [options]",
         "git-credential": "hol-wizard git-credential get|store|erase [options]",
+        "report": "hol-wizard report [--output FILE]",
         "completion": f"hol-wizard completion {'|'.join(SHELLS)}",
         "practice": "hol-wizard practice start|stop|status|env|approve|review|release|set|token|reset|fault|faults …",
     }

@@ -54,6 +54,11 @@ def dispatch(
 
         put(script(wizard, selectors[0]))
         return 0
+    if name == "report":
+        from hol_wizard import headless
+
+        wizard.wording.commands = True
+        return headless.bundle(wizard, home, Path(options.output) if options.output is not None else None)
     if name == "starter":
         from hol_wizard import headless
 

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "preview": "show a document as its section while you write it: preview FILE",
     "starter": "write the starter project, to seed a repository by hand: starter FOLDER [--plan] [--yes]",
     "git-credential": "git's credential helper for Azure DevOps, in a clone that the wizard made",
+    "report": "write a file for a bug report, without secrets: report [--output FILE]",
     "completion": "print the completion for a shell: completion bash|zsh|fish|powershell",
     "practice": "the practice cloud: practice start|stop|status|env|approve|review|release|set|reset|fault …",
 }
@@ -70,7 +71,7 @@ SCOPES: Mapping[str, frozenset[str]] = {
     "environment": frozenset({CHECK, "confirm", "do", "lab", *WORK}),
     "format": frozenset(FORMATS),
     "names": frozenset({"lint"}),
-    "output": frozenset({CHECK, "lab"}),
+    "output": frozenset({CHECK, "report", "lab"}),
     "only": frozenset({"lab"}),
     "yes_really": frozenset({"lab"}),
     "wait": frozenset({CHECK}),

@@ -2,6 +2,7 @@
 
 from hol_wizard.headless.asking import WorkOptions
 from hol_wizard.headless.author_names import list_names
+from hol_wizard.headless.bundle import bundle
 from hol_wizard.headless.checking import CheckOptions, check
 from hol_wizard.headless.confirming import confirm
 from hol_wizard.headless.credential import git_credential
@@ -16,6 +17,7 @@ __all__ = [
     "LabTestOptions",
     "WorkOptions",
     "act",
+    "bundle",
     "check",
     "confirm",
     "cost",

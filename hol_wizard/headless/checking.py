@@ -60,14 +60,15 @@ def check(wizard: Wizard, options: CheckOptions) -> int:
     """
     targets = wizard.targets(options.selectors, options.environment)
     with ReportFile(options.output) as output:
-        report = _look(wizard, targets, options)
+        report = look(wizard, targets, options)
         output.write(FORMATS[options.format](report))
     if options.output is not None and watched(sys.stderr):
         err(f"{counts_line(row.result for row in report.rows)}; written to {options.output}")
     return report.exit_code
 
 
-def _look(wizard: Wizard, targets: Sequence[Target], options: CheckOptions) -> Report:
+def look(wizard: Wizard, targets: Sequence[Target], options: CheckOptions) -> Report:
+    """Run checks, and return their report; progress goes to standard error."""
     started = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     cancelled = threading.Event()
     shown = watched(sys.stderr)

@@ -122,6 +122,19 @@ def doctor(titles: Mapping[str, str], events: Iterator[Event], format_: str) -> 
         events: The run's events.
         format_: `text` or `json`.
     """
+    results, code = prerequisites(events)
+    if format_ == "json":
+        out(json.dumps(prerequisites_value(titles, results, code), indent=2))
+        return code
+    for key, result in results.items():
+        for line in result_lines(titles.get(key, key), result):
+            out(line)
+    out(counts_line(results.values()))
+    return code
+
+
+def prerequisites(events: Iterator[Event]) -> tuple[Mapping[str, Result], int]:
+    """Run the checks of the wizard's prerequisites, and return their results and the exit code."""
     cancelled = threading.Event()
     finished = RunFinished({}, 0.0, cancelled=True)
     latest: dict[str, Result] = {}
@@ -135,20 +148,17 @@ def doctor(titles: Mapping[str, str], events: Iterator[Event], format_: str) -> 
                 finished = event
     results = finished.results or latest
     code = INTERRUPTED if finished.cancelled else exit_code(result.status for result in results.values())
-    if format_ == "json":
-        value = {
-            "version": SCHEMA_VERSION,
-            "tool": {"name": "hol-wizard", "version": __version__},
-            "cancelled": finished.cancelled,
-            "exit_code": code,
-            "results": [
-                {"name": key, "title": titles.get(key, key), **result_value(result)} for key, result in results.items()
-            ],
-        }
-        out(json.dumps(value, indent=2))
-        return code
-    for key, result in results.items():
-        for line in result_lines(titles.get(key, key), result):
-            out(line)
-    out(counts_line(results.values()))
-    return code
+    return results, code
+
+
+def prerequisites_value(titles: Mapping[str, str], results: Mapping[str, Result], code: int) -> dict[str, object]:
+    """Return the results of the doctor as in its JSON report."""
+    return {
+        "version": SCHEMA_VERSION,
+        "tool": {"name": "hol-wizard", "version": __version__},
+        "cancelled": code == INTERRUPTED,
+        "exit_code": code,
+        "results": [
+            {"name": key, "title": titles.get(key, key), **result_value(result)} for key, result in results.items()
+        ],
+    }
