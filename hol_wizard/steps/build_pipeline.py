@@ -298,7 +298,7 @@ def merge_starts_it(context: StepContext) -> Result:
         )
     starts, enabled = found.starts_for(branch), pipeline.state == "enabled"
     merge = _merge(context, pipeline, branch)
-    proven = "" if merge is not None else " No pull request has been completed since the pipeline was set up."
+    verified = "" if merge is not None else " No pull request has been completed since the pipeline was set up."
     return judge(
         (
             Expectation(f"A push to {branch}", "starts a run", "starts a run" if starts else "starts none", starts),
@@ -312,7 +312,7 @@ def merge_starts_it(context: StepContext) -> Result:
             Expectation("Pipeline", "enabled", pipeline.state, enabled),
             *([merge] if merge is not None else ()),
         ),
-        passed=f"A completed pull request into {branch} starts {pipeline.name}.{proven}",
+        passed=f"A completed pull request into {branch} starts {pipeline.name}.{verified}",
         failed=f"A completed pull request into {branch} does not start {pipeline.name}.",
         next_action=_remedy_of_trigger(branch, pipeline, found),
     )

@@ -22,6 +22,7 @@ WRITERS = {
     "tui/ui_state.py": "the wizard's own folder",
     "services/downloads.py": "the wizard's own folder",
     "git_sign_in/__init__.py": "a temporary folder",
+    "cli/lab_command.py": "a temporary folder, for a test of a lab",
     "services/git/program.py": "a temporary folder",
     "services/git/remote.py": "a temporary repository",
     "services/git/clone.py": "a clone that the wizard made: what it moves or removes is a resource with a mark",
