@@ -205,6 +205,19 @@ def test_a_rejected_release_fails_and_deploys_nothing(release: Release) -> None:
     assert release.decide(pending["id"], "approved", who=seed.ORGANIZER.name).status_code == 400
 
 
+def test_a_disabled_approval_asks_nobody(release: Release) -> None:
+    release.protect(member(seed.ORGANIZER))
+    query = {"resourceType": "environment", "resourceId": release.production}
+    path = "/pipelines/checks/configurations"
+    (check,) = release.ground.project.ask("GET", path, **PREVIEW, **query).json()["value"]
+    assert check["isDisabled"] is False
+    body = release.check(member(seed.ORGANIZER), isDisabled=True)
+    changed = release.ground.project.ask("PATCH", f"{path}/{check['id']}", body, **PREVIEW)
+    assert (changed.status_code, changed.json()["isDisabled"]) == (200, True)
+    assert release.ground.wait(release.triggered()["id"])["result"] == "succeeded"
+    assert [each["result"] for each in release.history(release.production)] == ["succeeded"]
+
+
 def test_a_rejected_stage_that_runs_again_asks_again(release: Release) -> None:
     release.protect(member(seed.ORGANIZER))
     run = release.triggered()

@@ -297,7 +297,9 @@ def release(*hooks: Hook) -> Job:
 
 
 def gated() -> Plan:
-    hooks = (Hook("deploy", (script("echo to=$(Environment.Name)", display_name="Deploy"),), PLACE),)
+    hooks = (
+        Hook("deploy", (script("echo to=$(Environment.Name) id=$(Environment.Id)", display_name="Deploy"),), PLACE),
+    )
     use = ProtectedUse(ProtectedKind.ENVIRONMENT, "prod", PLACE, job="promote")
     return plan(
         stage(release(*hooks), name="Prod", protected=(use,)),
@@ -325,7 +327,7 @@ async def test_an_approved_stage_deploys(bench: Bench) -> None:
     with bench.world.store.transaction(), pytest.raises(DecisionError):
         bench.runs.decide(record["id"], "other", {"other"}, Status.REJECTED, "")
     assert (await bench.ended())["result"] == "succeeded"
-    assert "to=prod" in bench.log("Deploy")
+    assert "to=prod id=environment-prod" in bench.log("Deploy")
     assert [(each.environment, each.stage, each.result) for each in bench.host.deployments] == [
         ("prod", "Prod", "succeeded")
     ]

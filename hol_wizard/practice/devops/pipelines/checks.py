@@ -74,7 +74,7 @@ class Checks(NumberedRegister):
         return [each for each in found if (each["kind"], each["resource"]) == (kind.lower(), resource.lower())]
 
     def for_run(self, project: str, kind: str, resource: str) -> list[Check]:
-        """Return the approvals that a run has to wait for."""
+        """Return the approvals that a run has to wait for; a disabled one asks nobody."""
         return [
             Check(
                 str(each["id"]),
@@ -85,6 +85,7 @@ class Checks(NumberedRegister):
                 each["requester_may_approve"],
             )
             for each in self.of(project, kind, resource)
+            if not each["disabled"]
         ]
 
 
@@ -128,8 +129,6 @@ class CheckRequests:
         # A public client sends the name alone.
         if (text(kind, "id") or text(kind, "name")).lower() not in {APPROVAL, "approval"}:
             raise unserved(f"the check '{text(kind, 'name') or text(kind, 'id')}'")
-        if boolean(body, "isDisabled"):
-            raise unserved("a check that is disabled")
         settings = member(body, "settings")
         for name, value in settings.items():
             if name not in _SETTINGS and value is not None:
@@ -159,6 +158,7 @@ class CheckRequests:
             "instructions": text(settings, "instructions"),
             "requester_may_approve": not boolean(settings, "requesterCannotBeApprover"),
             "timeout": timeout,
+            "disabled": boolean(body, "isDisabled"),
         }
 
     def _resource(self, place: Place, body: JsonObject) -> Document:
@@ -253,6 +253,7 @@ class CheckRequests:
             "modifiedBy": who,
             "modifiedOn": timestamp(found["modified"]),
             "timeout": found["timeout"],
+            "isDisabled": found["disabled"],
             "_links": {"self": {"href": url}},
             "id": found["id"],
             "type": {"id": APPROVAL, "name": "Approval"},

@@ -16,6 +16,7 @@ from hol_wizard.practice.pipelines.agent.predefined import of_job, of_run
 from hol_wizard.practice.pipelines.expressions.places import runtime_expression
 from hol_wizard.practice.pipelines.host import Value
 from hol_wizard.practice.pipelines.orchestrate import counters
+from hol_wizard.practice.pipelines.plan import ProtectedKind
 
 
 def set_predefined(job: JobContext) -> None:
@@ -24,6 +25,11 @@ def set_predefined(job: JobContext) -> None:
         job.variables.set(name, value, read_only=True)
     for name, value in of_job(job.assignment, job.workspace):
         job.variables.set(name, value, read_only=True)
+    environment = job.assignment.job.environment
+    if environment is not None:
+        found = job.host.find(job.assignment.request.key, ProtectedKind.ENVIRONMENT, environment.name)
+        if found is not None:
+            job.variables.set("Environment.Id", found.id, read_only=True)
     job.set_result(job.result)
 
 
