@@ -16,6 +16,7 @@ from hol_wizard.errors import ServiceError
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.resources.context import StepContext
 from hol_wizard.services.git.program import FoundSetting
+from hol_wizard.services.identity import sign_in_to
 from hol_wizard.variables import ignored
 
 
@@ -89,6 +90,11 @@ _RULES: Final[Mapping[str, _Rule]] = {
         lambda value: value.lower() == "nothing",
     ),
     "http.sslVerify": _VERIFY,
+    "protocol.allow": _Rule(
+        "forbids git kinds of addresses; the wizard's git uses HTTPS all the same",
+        "allow HTTPS: git config --global protocol.https.allow always",
+        lambda value: value.lower() != "always",
+    ),
     "http.proxy": _Rule("is a proxy for git alone; the wizard's other requests do not use it", ""),
 }
 _BY_NAME: Final = {name.lower(): (name, rule) for name, rule in _RULES.items()}
@@ -316,12 +322,11 @@ def directories(context: StepContext) -> Result:
     if not left_out:
         where = _counted(number, "directory", "directories") if number else "no directory"
         return Result(Status.PASSED, f"The account sees subscriptions in {where}; none was left out.", tuple(seen))
-    one = len(left_out) == 1
     return Result(
         Status.PASSED,
         f"{_counted(len(left_out), 'directory was', 'directories were')} left out. "
         + " ".join(f"{each.name}: {each.reason}" for each in left_out),
         tuple(seen),
-        f"You, if the lab's subscription is in {'it' if one else 'one of them'}: sign in there "
-        f"(<step set-up/sign-in>)<az login {left_out[0].tenant}>",
+        f"You, if the lab's subscription is in {'it' if len(left_out) == 1 else 'one of them'}: sign in to "
+        f"{sign_in_to(left_out)}",
     )

@@ -257,6 +257,15 @@ class AzSession:
                 identity.Identity._service_principal_store_instance = None
                 self._credentials.clear()
 
+    def verify_profile(self) -> None:
+        """Return if the person's own file of subscriptions can be read; a sign-in replaces one of the practice cloud.
+
+        Raises:
+            UsageError: It cannot be read. It names nobody, and a sign-in would not help.
+        """
+        if self._endpoints.azure_config_dir is None:
+            _verify_profile(self.folder / PROFILE_FILE)
+
     def verify(self, application: Any) -> None:
         """Return if all of the session's files can be read.
 

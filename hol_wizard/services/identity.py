@@ -85,6 +85,13 @@ class LeftOut:
         return f"The directory {self.name} ({self.tenant}) was left out: {self.reason}"
 
 
+def sign_in_to(directories: Sequence[LeftOut]) -> str:
+    """Return advice that names directories, each with the command that signs in to it."""
+    first, *rest = directories
+    more = "".join(f"; or to {each.name}<az login {each.tenant}>" for each in rest)
+    return f"{first.name} (<step set-up/sign-in>)<az login {first.tenant}>{more}"
+
+
 @dataclass(frozen=True, slots=True)
 class DevicePrompt:
     """What a person must do on any device to sign in."""
@@ -211,6 +218,15 @@ class Identity:
             "" if nowhere else current["name"],
             service_principal=current["user"].get("type") == "servicePrincipal",
         )
+
+    def verify_session(self) -> None:
+        """Return if the session that is shared with the Azure CLI can be read.
+
+        Raises:
+            UsageError: A file is damaged: nobody is signed in, and a sign-in would not help.
+        """
+        if not self.from_environment:
+            self._az.verify_profile()
 
     def _required_account(self) -> Account:
         account = self.account()

@@ -47,6 +47,7 @@ on.
 KEEP_SECONDS = 60.0
 """The same for a write: a secret that cannot be kept has to be made again in the next session."""
 _WAITING: Final = "the keyring waits for an answer to a question on your desktop"
+_LOCKED: Final = "the keyring is locked, or its question was dismissed"
 _ANSWER: Final = (
     "Answer it there (it usually asks for the keyring's password), then try again. Without a desktop, unlock the "
     "keyring before you start the wizard."
@@ -142,6 +143,9 @@ class SecretStore:
             again: Whether to wait although a person has not answered before.
         """
         with self._lock:
+            if again and self._probing is not None and self._probing.done() and _is_refused(self._probing.result()[0]):
+                # A question that was dismissed, or a keyring that was locked, is no answer for the whole session.
+                self._probing = None
             first = self._probing is None
             if self._probing is None:
                 self._probing = _started(_probe)
@@ -236,6 +240,10 @@ class SecretStore:
             raise SecretStoreError(
                 f"The keyring would not {verb} {name}.", "Look at it with: hol-wizard doctor", detail=str(error)
             ) from error
+
+
+def _is_refused(report: StoreReport) -> bool:
+    return report.reason == _LOCKED
 
 
 def _unanswered(verb: str, name: str) -> SecretStoreError:
@@ -386,9 +394,9 @@ def _probe() -> tuple[StoreReport, Any]:
             )
         if _is_locked(error):
             return _without(
-                "the keyring is locked, or nobody answered its question",
-                "Unlock the keyring (sign in to your desktop, or open its password manager), then start the wizard "
-                "again.",
+                _LOCKED,
+                "Unlock the keyring (sign in to your desktop, or open its password manager), then enter or make the "
+                "secret again: the keyring is asked for each one.",
                 label,
             )
         return _without("the keyring does not answer", "Start your desktop's keyring service.", label)

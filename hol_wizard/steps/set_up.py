@@ -144,6 +144,7 @@ def signed_in(context: StepContext) -> Result:
     identity = context.services.identity
     account = identity.account()
     if account is None:
+        identity.verify_session()
         return Result(
             Status.FAILED,
             f"Nobody is signed in. {context.services.endpoints.notice}".rstrip(),

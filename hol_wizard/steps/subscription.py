@@ -13,7 +13,7 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import AccessDeniedError, NotFoundError, UsageError, WizardError
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.resources.context import StepContext
-from hol_wizard.services.identity import Account, Subscription
+from hol_wizard.services.identity import Account, Subscription, sign_in_to
 from hol_wizard.steps.set_up import keep_what_stands
 
 RIGHT = "Microsoft.Resources/subscriptions/resourceGroups/write"
@@ -154,9 +154,9 @@ def _left_out(context: StepContext) -> str:
 
 
 def _sign_in_there(context: StepContext) -> str:
-    """Return how to sign in to the first directory that could not be asked."""
+    """Return how to sign in to the directories that could not be asked."""
     found = context.services.identity.left_out
-    return f" Or sign in to {found[0].name} (<step set-up/sign-in>)<az login {found[0].tenant}>" if found else ""
+    return f" Or sign in to {sign_in_to(found)}" if found else ""
 
 
 def _plan_subscription(context: StepContext) -> Sequence[Change]:

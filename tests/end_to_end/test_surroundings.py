@@ -172,6 +172,18 @@ def test_a_home_folder_whose_name_is_not_utf_8_works(tmp_path: Path) -> None:
         ended(*wizard, "practice", "stop")
 
 
+@pytest.mark.parametrize("content", ["null", "[]", "{"])
+def test_a_damaged_file_of_the_azure_cli_is_named_instead_of_nobody(tmp_path: Path, content: str) -> None:
+    file = tmp_path / ".azure" / "azureProfile.json"
+    file.parent.mkdir()
+    file.write_text(content, encoding="utf-8")
+    ended = run("--check", "set-up/sign-in", home=tmp_path)
+    assert ended.returncode == 3, ended.stdout
+    assert f"The Azure CLI's file {file} cannot be read" in ended.stdout
+    assert "Rename it" in ended.stdout
+    assert file.read_text(encoding="utf-8") == content
+
+
 CHOICES = {
     "PREFIX": "contoso",
     "LOCATION": "westeurope",

@@ -71,6 +71,7 @@ def test_ordinary_settings_are_not_mentioned(context: StepContext) -> None:
         ("[push]\n\tdefault = nothing\n", "push.default", "git push origin BRANCH"),
         ("[commit]\n\tgpgSign\n", "commit.gpgSign", "--no-gpg-sign"),
         ("[core]\n\thooksPath = ~/hooks\n", "core.hooksPath", "--no-verify"),
+        ("[protocol]\n\tallow = never\n", "protocol.allow", "protocol.https.allow always"),
         ("[safe]\n\tbareRepository = explicit\n", "safe.bareRepository", ""),
         ("[http]\n\tsslVerify = false\n", "http.sslVerify", "http.sslCAInfo"),
         ('[http "https://dev.azure.com"]\n\tsslVerify = 0\n', "http.https://dev.azure.com.sslVerify", "remove"),
@@ -251,10 +252,12 @@ def test_directories_that_are_left_out_are_told_with_the_sign_in_for_the_first(c
         Status.PASSED,
         "1 directory was left out. Contoso: It requires a second factor.",
     )
-    assert found.next_action.endswith("is in it: sign in there (<step set-up/sign-in>)<az login t-1>")
+    assert found.next_action.endswith("is in it: sign in to Contoso (<step set-up/sign-in>)<az login t-1>")
     found = directories_say(context, Directories("a", left_out=left))
     assert found.summary.startswith("2 directories were left out. Contoso: ")
-    assert found.next_action.endswith("is in one of them: sign in there (<step set-up/sign-in>)<az login t-1>")
+    assert found.next_action.endswith(
+        "one of them: sign in to Contoso (<step set-up/sign-in>)<az login t-1>; or to Fabrikam<az login t-2>"
+    )
 
 
 def test_several_findings_read_as_sentences(context: StepContext) -> None:

@@ -85,12 +85,16 @@ class GitRemote:
                 (f"http.{self.url}.extraHeader", ""),
                 (f"url.{self.url}.insteadOf", self.url),
                 (f"url.{self.url}.pushInsteadOf", self.url),
+                # `protocol.allow` can forbid every kind of address, or all but SSH.
+                (f"protocol.{urlsplit(self.url).scheme}.allow", "always"),
                 # Without verification, git would send the sign-in to any server.
                 (f"http.{self.url}.sslVerify", "true"),
                 ("push.gpgSign", "false"),
                 # Azure DevOps takes no push options, and git then refuses to push: an empty one clears the list.
                 ("push.pushOption", ""),
                 ("push.recurseSubmodules", "no"),
+                # A mirror takes no branch, only everything.
+                ("remote.origin.mirror", "false"),
                 ("fetch.recurseSubmodules", "no"),
                 # If a server or a proxy stops sending, git gives up after a minute. A slow one is stopped by
                 # `FAR_SECONDS`: a server that packs a repository may send almost nothing for a while.

@@ -127,6 +127,25 @@ SETTINGS = {
     "signatures": "[push]\n\tgpgSign = true\n[log]\n\tshowSignature = true\n",
     "upstreams": "[branch]\n\tautoSetupMerge = false\n[push]\n\tdefault = nothing\n[remote]\n\tpushDefault = other\n",
     "merges": "[merge]\n\tff = false\n[pull]\n\trebase = true\n",
+    "protocols": "[protocol]\n\tallow = never\n",
+    "line ends": "[core]\n\tautocrlf = true\n\tsafecrlf = false\n\teol = crlf\n",
+    "names": "[core]\n\tquotePath = true\n\tignoreCase = true\n\tprecomposeUnicode = true\n\tabbrev = 4\n",
+    "templates": "[commit]\n\tverbose = true\n\tcleanup = scissors\n\tstatus = false\n[init]\n\tdefaultBranch = x\n",
+    "checks of objects": "[transfer]\n\tfsckObjects = true\n[fetch]\n\tprune = true\n\tpruneTags = true\n",
+    "an ignore file": "[core]\n\texcludesFile = /dev/null\n\tattributesFile = /dev/null\n\tpager = false\n",
+    "encodings": "[i18n]\n\tcommitEncoding = latin-1\n\tlogOutputEncoding = latin-1\n",
+    "a monitor": "[core]\n\tfsmonitor = true\n\tuntrackedCache = true\n[feature]\n\tmanyFiles = true\n",
+    "a bare one": "[core]\n\tbare = true\n",
+    "a work tree": "[core]\n\tworktree = /nowhere\n",
+    "identities": "[user]\n\tuseConfigOnly = true\n",
+    "rebases": "[branch]\n\tautoSetupRebase = always\n[rebase]\n\tautoStash = true\n[pull]\n\tff = only\n",
+    "shallow clones": "[clone]\n\trejectShallow = true\n\tfilterSubmodules = true\n[push]\n\tfollowTags = true\n",
+    "hooks": "[core]\n\thooksPath = /nowhere\n",
+    "an old protocol": "[protocol]\n\tversion = 0\n[fetch]\n\tnegotiationAlgorithm = noop\n\toutput = compact\n",
+    "an editor": "[core]\n\teditor = false\n[merge]\n\tconflictStyle = diff3\n\tlog = true\n",
+    "dates": "[log]\n\tdate = relative\n\tdecorate = full\n\tmailmap = true\n[format]\n\tpretty = oneline\n",
+    "default reflogs": "[core]\n\tlogAllRefUpdates = false\n\tsharedRepository = group\n\tcompression = 0\n",
+    "a mirror": '[remote]\n\tpushDefault = all\n[remote "origin"]\n\tmirror = true\n\tskipDefaultUpdate = true\n',
 }
 
 
@@ -153,6 +172,44 @@ def test_no_setting_of_the_person_changes_what_the_wizard_does(name: str, remote
     clone.switch("main", "origin/main")
     seed(remote, "two", onto=True)
     assert clone.pull() == "1 new commit taken in"
+
+
+@pytest.mark.parametrize(
+    ("text", "told", "advice"),
+    [
+        (
+            "schannel: next InitializeSecurityContext failed: CRYPT_E_NO_REVOCATION_CHECK (0x80092012)",
+            "cannot check whether its certificate is revoked",
+            "http.schannelCheckRevoke false",
+        ),
+        ("Unsupported SSL backend 'schannel'. Supported SSL backends: gnutls", "names schannel", "http.sslBackend"),
+        ("unable to access 'https://x/': Could not resolve proxy: p", "does not find your proxy", "HTTPS_PROXY"),
+        ("error: unable to create file a: Filename too long", "too long for Windows", "core.longpaths true"),
+        ("error: file write error: No space left on device", "The disk is full", "Free some space"),
+        (
+            "error: insufficient permission for adding an object to repository database .git/objects",
+            "may not write in your clone",
+            "chown",
+        ),
+        ("git: 'remote-https' is not a git command. See 'git --help'.", "git-remote-https, is missing", "Install git"),
+        ("fatal: cannot exec '.git/hooks/pre-commit': Permission denied", "hook .git/hooks/pre-commit", "chmod +x"),
+    ],
+)
+def test_what_git_says_on_other_machines_has_words_and_a_remedy(text: str, told: str, advice: str) -> None:
+    found = meaning("fetch", Ended(128, b"", f"fatal: {text}\n"), "https://dev.azure.com/c/p/_git/r")
+    assert told in found.message
+    assert advice in found.hint
+
+
+def test_a_commit_that_cannot_be_signed_says_so(remote: GitRemote, tmp_path: Path) -> None:
+    write_settings("[commit]\n\tgpgSign = true\n[gpg]\n\tprogram = false\n")
+    seed(remote)
+    clone = Clone(tmp_path / "clone", remote)
+    clone.make(lambda text: None, "the id", "the lab")
+    (clone.folder / "one.txt").write_text("changed\n", "utf-8")
+    with pytest.raises(ServiceError, match="cannot be signed, as your setting") as refused:
+        clone.commit_all([], "Change it")
+    assert "git config commit.gpgSign false" in refused.value.hint
 
 
 @pytest.mark.parametrize("key", ["insteadOf", "pushInsteadOf"])

@@ -233,6 +233,21 @@ def test_a_question_of_the_keyring_that_was_dismissed_is_not_asked_again(store: 
     assert store.calls == ["set"]
 
 
+def test_a_dismissed_question_is_asked_again_for_the_next_secret(store: FakeKeyring) -> None:
+    secrets = SecretStore()
+    store.refuses = InitError("Prompt dismissed..")
+    secrets.set("pat", Secret("hush"))
+    assert not secrets.probe().persistent
+    assert "its question was dismissed" in secrets.probe().reason
+    assert secrets.get("pat") == Secret("hush")
+    store.refuses = None
+    secrets.set("other", Secret("secret"))
+    assert secrets.probe().persistent
+    secrets.set("pat", Secret("hush"))
+    assert SecretStore().get("pat") == Secret("hush")
+    assert SecretStore().get("other") == Secret("secret")
+
+
 def test_an_entry_that_a_keyring_does_not_delete_is_an_error(store: FakeKeyring) -> None:
     secrets = SecretStore()
     secrets.set("pat", Secret("hush"))

@@ -210,6 +210,21 @@ def test_how_far_a_build_is(line: str, told: str) -> None:
             "buildx, is not",
             "docker-buildx",
         ),
+        (
+            'error getting credentials - err: exec: "docker-credential-desktop": executable file not found in $PATH',
+            "name docker-credential-desktop, which is not installed",
+            "remove credsStore",
+        ),
+        (
+            "ERROR: failed to update builder last activity time: open /root/.docker/buildx/a/.tmp-1: permission denied",
+            "may not use /root/.docker/buildx/a/.tmp-1",
+            "~/.docker",
+        ),
+        (
+            'context "colima": context not found: open /x: no such file',
+            "context colima does",
+            "docker context",
+        ),
         ("exec /usr/local/bin/python: exec format error", "cannot run images", "PLATFORM=linux/arm64"),
         ("dockerfile:9\n   9 | >>> RUNN x\nERROR: unknown instruction: RUNN", "cannot read the dockerfile", "git diff"),
         ("dockerfile parse error line 9: unknown instruction: RUNN", "cannot read the dockerfile", "git diff"),
