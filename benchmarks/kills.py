@@ -1,8 +1,8 @@
 """Kills the wizard, the practice cloud, or both while the whole lab is solved and torn down: nothing may be lost.
 
-    .venv/bin/python benchmarks/kills.py [--kills 30] [--seed N] [--sort wizard|cloud|both]
+    .venv/bin/python benchmarks/kills.py [--kills 67] [--seed N] [--sort wizard|cloud|both]
 
-Each kill is a SIGKILL at a random moment of a solve or, for one in five, of a teardown. After one to four of them the
+Each kill is a SIGKILL at a random moment of a solve or, for one in five, of a teardown. After two to eight of them the
 lab is solved to the end and torn down. Everything passes then, as much stands of each kind as after a solve that
 nothing disturbed, a teardown leaves nothing of the wizard's, and what is somebody else's is as it was. A wizard whose
 cloud is killed ends by itself, with an exit code that says so. The exit code is the number of rounds that broke.
@@ -29,7 +29,7 @@ def kill_once(place: Ground, sort: str, words: tuple[str, ...], moments: random.
     """Start a command, kill at a random moment, and wait for the command; return whether it finished."""
     before, began = place.ledger_size(), time.monotonic()
     process = place.start(*words)
-    moment = moments.uniform(0.2, place.usual * (1.0 if words[0] == "solve" else 0.5))
+    moment = moments.uniform(0.2, place.usual * (0.5 if words[0] == "solve" else 0.1))
     time.sleep(moment)
     if process.poll() is not None:
         done = place.end(process, words, began)
@@ -66,7 +66,7 @@ def play(sort: str, kills: int, moments: random.Random, *, verbose: bool) -> tup
                 problems.clear()
                 continue
             figures["rounds"] += 1
-            for _ in range(moments.randint(1, 4)):
+            for _ in range(moments.randint(2, 8)):
                 if kill_once(place, sort, WHOLE, moments, figures):
                     break
             done = place.solve()
@@ -84,7 +84,7 @@ def play(sort: str, kills: int, moments: random.Random, *, verbose: bool) -> tup
 def main() -> int:
     """Kill, and return how many rounds broke."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--kills", type=int, default=30, help="of each sort")
+    parser.add_argument("--kills", type=int, default=67, help="of each sort (67: two hundred in all)")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--sort", choices=SORTS)
     parser.add_argument("--verbose", action="store_true")

@@ -1,15 +1,21 @@
-"""Compares the wall time of a whole solve with its critical path.
+"""Compares the wall time of a solve with its critical path.
 
     .venv/bin/python benchmarks/solve_time.py [--speed N] [--runs N]
 
-The practice cloud takes as long for everything as its table of real-life durations says, sped up; the critical path is
-the longest chain of such waits through what the lab's steps need of each other. What is more than that is the wizard's
-own: polls, requests, steps that wait for each other without need. All times are in seconds of Azure's.
+First sections 3 to 9, against what the services alone take: the practice cloud takes as long for everything as its
+table of real-life durations says, sped up; the critical path is the longest chain of such waits through what the
+steps need of each other. What is more than that is the wizard's own: polls, requests, steps that wait for each other
+without need. These times are in seconds of Azure's.
+
+Then the whole lab in one command, with what each step really took: training, builds and pipelines run at the speed of
+this machine, and the critical path is the one that the command prints. What is more than that are steps that were ready
+and did not begin.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import statistics
 import subprocess
 import sys
@@ -31,7 +37,9 @@ SECTIONS = [
     *("databricks-access", "service-principal", "secrets"),
 ]
 BUDGET = 1.15
-"""Wall time over critical path."""
+"""Wall time over critical path, where the path is what the services alone take."""
+WHOLE_BUDGET = 1.1
+"""The same for the whole lab, where the path is what the steps took."""
 
 ML = "Microsoft.MachineLearningServices/workspaces"
 LAKE = "Microsoft.Storage/storageAccounts"
@@ -108,6 +116,24 @@ def wall_time(speed: float) -> float:
     return taken * speed
 
 
+def whole_lab(speed: float) -> tuple[float, float]:
+    """Do the whole lab in one command, and return the seconds that it took, and those of its critical path."""
+    with home() as folder:
+        # Without a container engine: others use the same one.
+        variables = {**environment(folder), "DOCKER_HOST": "tcp://127.0.0.1:1"}
+        for name, value in (("user.name", "Alex"), ("user.email", "alex@practice.example")):
+            subprocess.run(["git", "config", "--global", name, value], env=variables, check=True)
+        command = [*WIZARD, "--practice", "--practice-speed", str(speed), "solve", "--all", "--yes"]
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"the whole lab failed:\n{done.stdout}{done.stderr}")
+    found = (re.search(rf"^{what} (\d+\.\d) s", done.stdout, re.M) for what in ("wall time", "critical path"))
+    wall, path = (float(each[1]) if each else 0.0 for each in found)
+    steps = done.stdout.partition("Critical path\n")[2].partition("critical path")[0]
+    print(f"{done.stdout.splitlines()[-1]}\n{steps}", flush=True)
+    return wall, path
+
+
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -122,7 +148,13 @@ def main() -> int:
     print(
         f"{'ok  ' if wall / path <= BUDGET else 'OVER'} wall time over critical path {wall / path:.2f}, budget {BUDGET}"
     )
-    return 0 if wall / path <= BUDGET else 1
+    whole, longest = whole_lab(options.speed)
+    fits = whole / longest <= WHOLE_BUDGET
+    print(
+        f"{'ok  ' if fits else 'OVER'} the whole lab: wall time {whole:.0f} s, critical path {longest:.0f} s, "
+        f"{whole / longest:.2f}, budget {WHOLE_BUDGET}"
+    )
+    return 0 if wall / path <= BUDGET and fits else 1
 
 
 if __name__ == "__main__":

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hol_wizard.engine.events import Event, RunFinished
 from hol_wizard.engine.read_cache import ReadCache
-from hol_wizard.engine.registry import UNDOS
+from hol_wizard.engine.registry import UNDOS, Change
 from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.engine.runner import WorkTask, run_work
 from hol_wizard.errors import InconclusiveError, ServiceError
-from hol_wizard.lab.model import Target
+from hol_wizard.lab.model import Environment, Target
 from hol_wizard.wizard.ledger_care import in_a_cloud
 from hol_wizard.wizard.parts import Parts
 from hol_wizard.wizard.solves import PlannedChange
 
 if TYPE_CHECKING:
+    from hol_wizard.resources.context import StepContext
     from hol_wizard.services.context import Services
+
+_GROUP = re.compile(r"/resourceGroups/([^/]+)", re.IGNORECASE)
 
 
 class Teardown:
@@ -50,8 +55,7 @@ class Teardown:
         self._require_the_subscription(services, self._undone(targets))
 
         def planned(target: Target) -> list[PlannedChange]:
-            changes = UNDOS[target.step.undo].plan(self._parts.connection.context(target, services, ReadCache()))
-            return [PlannedChange(target.key, change) for change in changes]
+            return [PlannedChange(target.key, change) for change in self._changes(target, services)]
 
         with ThreadPoolExecutor(8) as pool:
             return tuple(change for changes in pool.map(planned, self._undone(targets)) for change in changes)
@@ -128,10 +132,43 @@ class Teardown:
 
     def _removal(self, target: Target, services: Services) -> Callable[[Reporter], None]:
         work = UNDOS[target.step.undo]
-        return lambda reporter: work.run(self._parts.connection.context(target, services, ReadCache(), reporter))
+
+        def remove(reporter: Reporter) -> None:
+            for context in self._contexts(target, services, reporter):
+                work.run(context)
+
+        return remove
+
+    def _changes(self, target: Target, services: Services) -> list[Change]:
+        """Return what would be removed, each change once."""
+        plan = UNDOS[target.step.undo].plan
+        found = (change for context in self._contexts(target, services) for change in plan(context))
+        return list({(each.verb, each.kind, each.name, each.where): each for each in found}.values())
+
+    def _contexts(self, target: Target, services: Services, reporter: Reporter | None = None) -> Iterator[StepContext]:
+        """Yield the contexts in which a target is undone: with the names of earlier prefixes, then with today's.
+
+        What the wizard created is removed although the person has chosen another prefix since. With the wrong names, an
+        undo would only find a part, perhaps the role that the rest of it needs.
+        """
+        context = self._parts.connection.context(target, services, ReadCache(), reporter)
+        for prefix in self._earlier_prefixes():
+            yield replace(context, reads=ReadCache(), preview=replace(context.names, prefix=prefix))
+        yield context
+
+    def _earlier_prefixes(self) -> tuple[str, ...]:
+        """Return the prefixes other than today's with which the ledger's resource groups were named."""
+        names = self._parts.connection.profile.offered_names
+        if not names.prefix:
+            return ()
+        standing = self._parts.ledger.standing()
+        groups = dict.fromkeys(found[1] for each in standing if (found := _GROUP.search(each.resource)) is not None)
+        suffixes = [names.values(each)["resource_group"].removeprefix(names.prefix) for each in Environment]
+        prefixes = (group.removesuffix(suffix) for group in groups for suffix in suffixes if group.endswith(suffix))
+        return tuple(dict.fromkeys(each for each in prefixes if each and each != names.prefix))
 
     def _look_for_remains(self, target: Target, services: Services) -> Result:
-        changes = UNDOS[target.step.undo].plan(self._parts.connection.context(target, services, ReadCache()))
+        changes = self._changes(target, services)
         left = [f"{change.kind} {change.name}" for change in changes if change.verb in {"delete", "purge"}]
         if left:
             return Result(Status.FAILED, f"Still there: {', '.join(left)}.", next_action="Run the teardown again.")
