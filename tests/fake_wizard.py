@@ -315,12 +315,17 @@ class FakeWizard(Wizard):
         return super().solve(targets, inputs=inputs, whole=whole, cancelled=cancelled, agreed=agreed)
 
     def act(
-        self, targets: Sequence[Target], action: str, *, cancelled: threading.Event | None = None
+        self,
+        targets: Sequence[Target],
+        action: str,
+        *,
+        inputs: Mapping[str, str] | None = None,
+        cancelled: threading.Event | None = None,
     ) -> Iterator[Event]:
         self.calls.append(("act", (action, [target.key for target in targets])))
         if action == "workspace.stop":
             self.costs = Cost()
-        return super().act(targets, action, cancelled=cancelled)
+        return super().act(targets, action, inputs=inputs, cancelled=cancelled)
 
     def teardown(
         self, targets: Sequence[Target] | None = None, *, cancelled: threading.Event | None = None

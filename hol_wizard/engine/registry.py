@@ -115,6 +115,8 @@ class Action:
     deadline: float = WORK_DEADLINE
     ends: str = ""
     """What it cancels that a solve which is stopped leaves running: `the training`; empty: nothing."""
+    inputs: tuple[str, ...] = ()
+    """Names of the inputs that it uses, which a person can change before."""
 
     @property
     def word(self) -> str:
@@ -195,16 +197,20 @@ def undo(
     return register
 
 
-def action(label: str, *, ends: str = "", deadline: float = WORK_DEADLINE) -> Callable[[WorkFunction], WorkFunction]:
+def action(
+    label: str, *, ends: str = "", inputs: tuple[str, ...] = (), deadline: float = WORK_DEADLINE
+) -> Callable[[WorkFunction], WorkFunction]:
     """Register an action under `module.function`.
 
     Args:
         label: The text of its button: `Start the cluster`.
+        ends: What it cancels that a solve which is stopped leaves running.
+        inputs: Names of the inputs that it uses.
         deadline: Seconds after which it stops at its next safe point.
     """
 
     def register(function: WorkFunction) -> WorkFunction:
-        ACTIONS[_name(function)] = Action(_name(function), label, function, deadline, ends)
+        ACTIONS[_name(function)] = Action(_name(function), label, function, deadline, ends, inputs)
         return function
 
     return register

@@ -76,7 +76,7 @@ def act(wizard: Wizard, selector: str, action: str, environment: str | None) -> 
         UsageError: An unknown step or action.
     """
     found, targets = wizard.find_action(wizard.targets((selector,), environment), action)
-    return _converse(wizard, conversation.act(wizard, targets, found.name), WorkOptions(yes=True))
+    return _converse(wizard, conversation.act(wizard, targets, found.name, review=False), WorkOptions(yes=True))
 
 
 def _converse(wizard: Wizard, talk: Conversation, options: WorkOptions) -> int:

@@ -16,7 +16,7 @@ from hol_wizard.paths import as_text, expanded, problem_with_text, write_private
 VERSION: Final = 1
 """Version of the file's format."""
 
-_LONG: Final = frozenset({"devops_users", "reviewers"})
+_LONG: Final = frozenset({"devops_users", "reviewers", "approvers"})
 """Keys whose values may be longer than a name."""
 _PATHS: Final = ("clone_folder", "own_data_file")
 """Keys whose values can begin with `~`: a home folder whose name is not UTF-8 cannot be in the file."""
@@ -73,6 +73,10 @@ class Choices:
     pull_request_description: str = ""
     reviewers: str = ""
     """E-mail addresses of who is asked for a review, with commas between them."""
+    approvers: str = ""
+    """E-mail addresses of who decides about Production, with commas between them; empty for the reader."""
+    requester_may_approve: str = ""
+    approval_comment: str = ""
     build_identity: str = ""
     token_in_profile: str = ""
     lab_id: str = ""

@@ -259,6 +259,14 @@ def _problem_with_description(text: str) -> str:
     return ""
 
 
+def _problem_with_comment(text: str) -> str:
+    if not text:
+        return "It is empty. For example: All tests passed, and QA answers."
+    if len(text) > _LONGEST_DESCRIPTION:
+        return f"It has {len(text)} characters, and at most {_LONGEST_DESCRIPTION} fit here. The run's page takes more."
+    return ""
+
+
 def _data_file(text: str) -> str:
     text = text.strip().strip("\"'")
     if not text or text.lower() in {ORIGINAL, STAND_IN}:
@@ -506,6 +514,42 @@ INPUTS: Final[Mapping[str, Input]] = {
             required=False,
             listed=True,
             others=True,
+        ),
+        Input(
+            "approvers",
+            "Approvers",
+            "The e-mail addresses of those who decide about Production, separated by commas; one of them has to "
+            "approve. Leave it empty to decide yourself.",
+            "ADDRESSES",
+            "e-mail addresses of those who decide about Production, separated by commas (default: you)",
+            lambda text: _problem_with_addresses(text).replace("\n", " "),
+            _addresses,
+            required=False,
+            listed=True,
+            others=True,
+        ),
+        Input(
+            "requester_may_approve",
+            "Approval of one's own run",
+            "yes: an approver may also approve a release that they have started. no: another approver has to, as some "
+            "organizations require.",
+            "YES_OR_NO",
+            "whether an approver may approve a release that they have started: yes (default) or no",
+            _one_of("yes", "no"),
+            _word,
+            required=False,
+            default="yes",
+            options=(("yes", "Yes: allowed"), ("no", "No: another person decides")),
+        ),
+        Input(
+            "approval_comment",
+            "Comment",
+            "Why you approve or reject the release, in one line; everybody reads it on the run's page.",
+            "TEXT",
+            "why you approve or reject a release",
+            _problem_with_comment,
+            str.strip,
+            required=False,
         ),
         Input(
             "build_identity",

@@ -430,6 +430,11 @@ class Names:
         return f"{self.prefix or '[prefix]'}-build"
 
     @property
+    def release_pipeline(self) -> str:
+        """The release pipeline's name."""
+        return f"{self.prefix or '[prefix]'}-release"
+
+    @property
     def build_identity(self) -> str:
         """The name of the identity that the build pipeline works as, in the pipeline's environment."""
         return self.of(Environment.PIPELINE).build_identity

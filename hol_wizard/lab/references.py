@@ -12,8 +12,9 @@ A text names a step by its key, and never by its title or by a front end's keys:
   the beginning of a sentence.
 - `<az login>` at the end of advice to sign in: `, or run: az login`, with the directory if one is named
   (`<az login TENANT>`). Nothing on the practice cloud, whose sign-in is the wizard's alone.
-- `<practice review>` at the end of advice to have another person review: on the practice cloud the command that plays
-  that person; elsewhere nothing, because nobody can vote for another.
+- `<practice review>` or `<practice release>` at the end of advice to have another person review a pull request, or
+  approve a release: on the practice cloud the command that plays that person; elsewhere nothing, because nobody can
+  decide for another.
 
 `unknown` finds those that lead nowhere; `hol-wizard lint` and a test look through all of the package's texts with it.
 """
@@ -36,10 +37,12 @@ _KEY: Final = re.compile(r"(?<![\w./-])[a-z][a-z0-9-]*+/[a-z0-9][a-z0-9-]*+(?![\
 _CONFIRM: Final = "<confirm>"
 _SOLVE: Final = re.compile(r"<([sS])olve>")
 _AZ_LOGIN: Final = re.compile(r",?<az login(?: ([^<>\s]+))?>")
-_REVIEW: Final = "<practice review>"
-_PLAYED: Final = (
-    " (in the practice cloud, you play that person: hol-wizard practice review --approve, or --reject COMMENT)"
-)
+_PLAYED: Final = re.compile(r"<practice (review|release)>")
+_PLAYING: Final = {
+    "review": "hol-wizard practice review --approve, or --reject COMMENT",
+    "release": "hol-wizard practice release --approve, or --reject COMMENT",
+}
+"""Commands that play another person."""
 _COMMAND: Final = re.compile(
     r"\bhol-wizard(?= (?:solve|teardown|confirm|do|cost|doctor|ledger|--check|--plain|--resume)\b)"
 )
@@ -86,12 +89,15 @@ class Speech:
             text = _SECTION.sub(lambda found: f"{before_section}{found[1]}", text)
             text = text.replace(_CONFIRM, self._confirm(target))
             text = _SOLVE.sub(lambda found: self._solve(found[1], target), text)
-            text = text.replace(_REVIEW, _PLAYED if self.practice else "")
+            text = _PLAYED.sub(lambda found: self._played(found[1]), text)
             text = _AZ_LOGIN.sub(lambda found: self._az_login(found[1] or ""), text)
             if pasted:
                 # A command to paste must not end in a period.
                 text = _FULL_STOP_BEHIND_A_COMMAND.sub("", text)
         return _COMMAND.sub(self.command, text)
+
+    def _played(self, what: str) -> str:
+        return f" (in the practice cloud, you play that person: {_PLAYING[what]})" if self.practice else ""
 
     def _first(self, key: str, environment: str, here: str) -> str:
         key = self.steps.get(key, key)

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from hol_wizard.engine import ownership
 from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.read_cache import ReadCache
-from hol_wizard.errors import CancelledByUserError
+from hol_wizard.errors import CancelledByUserError, ServiceError
 
 
 class Run(Protocol):
@@ -58,14 +58,24 @@ class LongRun(Resource[tuple[R, ...]]):
         found = self.find(ReadCache())
         if found is None or found[0].ended:
             return False
-        self.cancel(found[0])
+        return self._cancel_unless_ended(found[0])
+
+    def _cancel_unless_ended(self, run: R) -> bool:
+        """Cancel a run; return whether it went on, because it may have ended since it was found."""
+        try:
+            self.cancel(run)
+        except ServiceError:
+            now = self.look(run)
+            if now is not None and not now.ended:
+                raise
+            return False
         return True
 
     def delete(self, found: tuple[R, ...]) -> None:
         """Cancel what goes on, wait until it has ended, and delete the runs; what they have made stays."""
         for each in found:
             if not each.ended:
-                self.cancel(each)
+                self._cancel_unless_ended(each)
             seen: R | None = each
             while seen is not None and not seen.ended:
                 self.context.reporter.wait(self.context.poll_interval)

@@ -86,6 +86,10 @@ class PipelineFile:
     """The pools that it names: images of Microsoft's agents, or names of pools."""
     limits: tuple[str, ...] = ()
     """`timeoutInMinutes` of its jobs, as in the file; `60`, the default, where it is missing."""
+    sources: tuple[str, ...] = ()
+    """Names of the pipelines whose runs it uses."""
+    environments: tuple[str, ...] = ()
+    """Names of the environments that its jobs deploy to."""
 
     def starts_for(self, branch: str) -> bool:
         """Return whether a push to a branch starts it.
@@ -142,48 +146,64 @@ def read(text: str) -> PipelineFile:
         raise UnreadableFileError(f"it is not valid YAML: {error}") from error
     if not isinstance(found, dict):
         raise UnreadableFileError("it has no top-level keys")
-    variables = found.get("variables")
-    groups = [each.get("group") for each in variables if isinstance(each, dict)] if isinstance(variables, list) else []
+    resources = found.get("resources")
+    pipelines = _mappings(resources.get("pipelines") if isinstance(resources, dict) else None)
     return PipelineFile(
         tasks=tuple(_task(each) for each in _steps(found)),
         trigger=found.get("trigger"),
-        groups=tuple(str(each) for each in groups if each),
+        groups=tuple(dict.fromkeys(str(each["group"]) for part in _parts(found) for each in _groups(part))),
         images=tuple(dict.fromkeys(_pools(found))),
         limits=tuple(_limits(found)),
+        sources=tuple(str(each["source"]) for each in pipelines if each.get("source")),
+        environments=tuple(dict.fromkeys(filter(None, map(_environment, _parts(found))))),
     )
 
 
-def _steps(part: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Iterate over the steps of all jobs, in the order of the file."""
-    for name in ("stages", "jobs", "steps"):
-        listed = part.get(name)
-        for each in listed if isinstance(listed, list) else ():
-            if isinstance(each, dict):
-                yield from (each,) if name == "steps" else _steps(each)
+def _mappings(listed: Any) -> list[Mapping[str, Any]]:
+    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
 
 
-def _limits(part: Mapping[str, Any]) -> Iterator[str]:
+def _limits(found: Mapping[str, Any]) -> Iterator[str]:
     """Iterate over the time limits of the jobs."""
-    if isinstance(part.get("steps"), list):
-        yield str(part.get("timeoutInMinutes") or MAX_MINUTES)
-    for name in ("stages", "jobs"):
-        listed = part.get(name)
-        for each in listed if isinstance(listed, list) else ():
-            if isinstance(each, dict):
-                yield from _limits(each)
+    for part in _parts(found):
+        if isinstance(part.get("steps"), list) or "deployment" in part:
+            yield str(part.get("timeoutInMinutes") or MAX_MINUTES)
 
 
-def _pools(part: Mapping[str, Any]) -> Iterator[str]:
-    pool = part.get("pool")
-    if isinstance(pool, str):
-        yield pool
-    elif isinstance(pool, dict):
-        yield str(pool.get("vmImage") or pool.get("name") or "")
+def _parts(part: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Iterate over the file, its stages and their jobs, in the order of the file."""
+    yield part
     for name in ("stages", "jobs"):
-        listed = part.get(name)
-        for each in listed if isinstance(listed, list) else ():
-            if isinstance(each, dict):
-                yield from _pools(each)
+        for each in _mappings(part.get(name)):
+            yield from _parts(each)
+
+
+def _steps(found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Iterate over the steps of all jobs; a deployment job has them below its strategy."""
+    for part in _parts(found):
+        yield from _mappings(part.get("steps"))
+        deploy: Any = part
+        for name in ("strategy", "runOnce", "deploy"):
+            deploy = deploy.get(name) if isinstance(deploy, dict) else None
+        yield from _mappings(deploy.get("steps") if isinstance(deploy, dict) else None)
+
+
+def _groups(part: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [each for each in _mappings(part.get("variables")) if each.get("group")]
+
+
+def _environment(part: Mapping[str, Any]) -> str:
+    found = part.get("environment")
+    return str((found.get("name") if isinstance(found, dict) else found) or "")
+
+
+def _pools(found: Mapping[str, Any]) -> Iterator[str]:
+    for part in _parts(found):
+        pool = part.get("pool")
+        if isinstance(pool, str):
+            yield pool
+        elif isinstance(pool, dict):
+            yield str(pool.get("vmImage") or pool.get("name") or "")
 
 
 def _task(step: Mapping[str, Any]) -> Task:
@@ -228,9 +248,12 @@ def compare(found: PipelineFile, expected: PipelineFile) -> tuple[Expectation, .
         seen.append(Expectation(task.title, task.name, "; ".join(differences) or task.name, not differences))
     if places != sorted(places):
         seen.append(Expectation("Order of the tasks", "as in the starter", "another one", met=False))
-    for group in expected.groups:
-        there = group in found.groups
-        seen.append(Expectation("Variable group", group, ", ".join(found.groups) or "none", there))
+    for what, mine, theirs in (
+        ("Variable group", expected.groups, found.groups),
+        ("Source", expected.sources, found.sources),
+        ("Environment", expected.environments, found.environments),
+    ):
+        seen += [Expectation(what, each, ", ".join(theirs) or "none", each in theirs) for each in mine]
     return (*seen, *_machine(found, expected))
 
 

@@ -22,7 +22,7 @@ class PipelinePermission(InProject[Permission]):
     context: StepContext
     organization: str
     protected: str
-    """Kind of the resource: `endpoint`, `variablegroup`, `queue`, …"""
+    """Kind of the resource: `endpoint`, `variablegroup`, `queue` or `environment`."""
     resource: str
     """The resource's ID."""
     called: str
@@ -30,6 +30,8 @@ class PipelinePermission(InProject[Permission]):
     pipeline: int
     """The pipeline's ID."""
     project: str = ""
+    pipeline_name: str = ""
+    """Empty for the build pipeline."""
     kind = "Permission"
     unmarked = "a permission carries no mark: it is the wizard's if the wizard saw its creation accepted"
     usually = 1.0
@@ -37,7 +39,11 @@ class PipelinePermission(InProject[Permission]):
     @property
     def name(self) -> str:  # type: ignore[override]  # computed, where others have a field
         """Return the pipeline's and the resource's names."""
-        return f"for {self.context.names.pipeline} to use {self.called}"
+        return f"for {self._for} to use {self.called}"
+
+    @property
+    def _for(self) -> str:
+        return self.pipeline_name or self.context.names.pipeline
 
     @property
     def id(self) -> str:
@@ -79,7 +85,7 @@ class PipelinePermission(InProject[Permission]):
         """Return that a run will wait."""
         return Result(
             Status.FAILED,
-            f"{self.context.names.pipeline} may not use {self.called}: its next run will wait for permission.",
+            f"{self._for} may not use {self.called}: its next run will wait for permission.",
             super().absence().expectations,
             "Permit it on the page of the waiting run, or <solve>.",
         )

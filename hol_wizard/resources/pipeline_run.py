@@ -16,11 +16,13 @@ from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import branches, organization, seeded_repository
 from hol_wizard.resources.in_project import InProject
 from hol_wizard.resources.long_run import LongRun
-from hol_wizard.resources.pipeline import lab_pipeline
-from hol_wizard.resources.starter_project import BUILD
+from hol_wizard.resources.pipeline import BuildPipeline, lab_pipeline
+from hol_wizard.resources.starter_project import BUILD, RELEASE
 from hol_wizard.services.devops.builds import Build, Record
 from hol_wizard.services.devops.pipelines import Pipeline
 
+ARTIFACT: Final = "PipelineArtifacts"
+"""What a run publishes: `artifacts.json`, and the results of the tests."""
 USUALLY: Final = 1500.0
 """Seconds of a run of the lab's pipeline: training takes longest. [K]"""
 _SHORT: Final = 10
@@ -87,6 +89,8 @@ class PipelineRun(LongRun[Build], InProject[tuple[Build, ...]]):
     project: str = ""
     digest: str = ""
     """Of what will run, where that is on the person's own machine; empty: it runs elsewhere."""
+    starts: str = ""
+    """Digest of the release that it starts, where that runs on the person's own machine; otherwise empty."""
     tasks: tuple[str, ...] = ()
     """Titles of the tasks that will run."""
     told: set[str] | None = field(default=None, compare=False)
@@ -230,21 +234,32 @@ class PipelineRun(LongRun[Build], InProject[tuple[Build, ...]]):
         del begun
         return self._queue()
 
-    def _queue(self) -> str:
-        """Start a run.
+    def consent(self) -> None:
+        """Record the consent to what will run on the person's machine; nothing if it runs elsewhere.
 
         Raises:
-            NotAgreedError: It would run on the person's machine, and they have not agreed to exactly this.
+            NotAgreedError: They have not agreed to exactly this.
         """
-        if self.digest and self.digest not in self.context.agreed:
+        if not self.digest:
+            return
+        if self.digest not in self.context.agreed:
             raise NotAgreedError(
                 f"Nothing was started: the run would use commit {self.commit[:_SHORT]} of {self.branch} (digest "
                 f"{self.digest[:_SHORT]}), and the plan that you agreed to did not have it. Either {self.branch} has "
                 "changed since, or the commit did not exist yet.",
                 "To see what would run now, and to agree to it, <solve>.",
             )
-        if self.digest:
-            self.context.services.identity.consent_to_run(self.digest)
+        self.context.services.identity.consent_to_run(self.digest)
+
+    def _queue(self) -> str:
+        """Start a run.
+
+        Raises:
+            NotAgreedError: It would run on the person's machine, and they have not agreed to exactly this.
+        """
+        self.consent()
+        if self.starts in self.context.agreed:
+            self.context.services.identity.consent_to_run(self.starts)
         made = self.client.queue_build(self.enter(ReadCache()).id, self.pipeline, self.branch, self.commit)
         self.context.reporter.say(f"Run {made.number} is queued: {made.page}")
         self.context.reporter.say("Azure DevOps has the log of a step when the step has ended.")
@@ -314,22 +329,28 @@ def remedy_of(said: str, where: str = "") -> str:
     return "Read the log of this step on the run's page, and correct the cause."
 
 
-def _digest(context: StepContext, pipeline: int, branch: str, commit: str) -> str:
+def run_digest(context: StepContext, pipeline: int, name: str, file: str, branch: str, commit: str) -> str:
     """Return the digest of what a run does on this machine; empty if it cannot run, which starting it says.
 
     Args:
         context: The step's context.
-        pipeline: ID of the pipeline; 0: the lab's, which is yet to be created.
+        pipeline: ID of the pipeline; 0: it is yet to be created.
+        name: Its name.
+        file: Path of its file.
         branch: The branch.
         commit: Its commit.
     """
-    here, identity, names = organization(context), context.services.identity, context.names
-    which = {"pipeline": pipeline} if pipeline else {"name": names.pipeline, "file": BUILD}
-    try:
-        plan = identity.run_plan(here.organization, names.devops_project, which, branch, commit)
-    except ServiceError:
-        return ""
-    return str(plan.get("digest", ""))
+    here, identity, project = organization(context), context.services.identity, context.names.devops_project
+    which = {"pipeline": pipeline} if pipeline else {"name": name, "file": file}
+
+    def planned() -> str:
+        try:
+            return str(identity.run_plan(here.organization, project, which, branch, commit).get("digest", ""))
+        except ServiceError:
+            return ""
+
+    key = ("digest of a run", here.organization, pipeline or name, branch, commit)
+    return context.reads.share(key, planned)
 
 
 def lab_run(context: StepContext) -> PipelineRun:
@@ -367,7 +388,15 @@ def run_of(context: StepContext, pipeline: Pipeline | None) -> PipelineRun:
     except (NotFoundError, pipeline_file.UnreadableFileError):
         # The service refuses to start it, and says why.
         tasks = ()
-    number = pipeline.id if pipeline is not None else 0
-    key = ("digest of a run", here.organization, number, branch, commit)
-    digest = context.reads.share(key, lambda: _digest(context, number, branch, commit))
-    return PipelineRun(context, here.organization, number, branch, commit, digest=digest, tasks=tasks)
+    names, number = context.names, pipeline.id if pipeline is not None else 0
+    release = BuildPipeline(context, here.organization, names.release_pipeline, RELEASE).find(context.reads)
+    return PipelineRun(
+        context,
+        here.organization,
+        number,
+        branch,
+        commit,
+        digest=run_digest(context, number, names.pipeline, BUILD, branch, commit),
+        tasks=tasks,
+        starts=run_digest(context, release.id, release.name, RELEASE, branch, commit) if release is not None else "",
+    )

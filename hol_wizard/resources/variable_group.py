@@ -15,18 +15,9 @@ from hol_wizard.resources.service_connection import STEP, lab_connection
 from hol_wizard.services.devops.variable_groups import KEY_VAULT, VariableGroup
 
 
-@dataclass(frozen=True)
-class VaultGroup(InProject[VariableGroup]):
-    """A variable group that offers chosen secrets of a key vault; its description carries the mark."""
+class ProjectGroup(InProject[VariableGroup]):
+    """A variable group of the project; its description carries the mark."""
 
-    context: StepContext
-    organization: str
-    name: str
-    vault: str
-    """Name of the key vault."""
-    names: tuple[str, ...]
-    """Names of the secrets that it offers, and no others."""
-    project: str = ""
     kind = "Variable group"
     mark = "mark in its description"
     usually = 1.0
@@ -35,13 +26,6 @@ class VaultGroup(InProject[VariableGroup]):
     def id(self) -> str:
         """Return its ID in the ledger."""
         return self.below(f"variable-groups/{self.name}")
-
-    @property
-    def note(self) -> str:
-        """Return what it offers."""
-        return f"{len(self.names)} secrets of {self.vault}, by name; it contains no value"
-
-    # Checking
 
     def find(self, reads: ReadCache) -> VariableGroup | None:
         """Return the project's group with this name.
@@ -61,6 +45,39 @@ class VaultGroup(InProject[VariableGroup]):
     def identity(self, found: VariableGroup) -> str:
         """Return its number."""
         return str(found.id)
+
+    def changeable(self, found: VariableGroup, *, ours: bool) -> bool:
+        """Return whether it is ours."""
+        del found
+        return ours
+
+    def remedy(self, found: VariableGroup) -> str:
+        """Return where it is changed."""
+        by_hand = f"Correct it under Pipelines, Library, {self.name}, and choose Save"
+        return f"{by_hand}, or <solve>." if owns(self, found) else f"{by_hand}; or delete it there and <solve>."
+
+    def delete(self, found: VariableGroup) -> None:
+        """Delete it from the project; a vault stays as it is."""
+        self.client.delete_variable_group(self.enter(ReadCache()), found)
+
+
+@dataclass(frozen=True)
+class VaultGroup(ProjectGroup):
+    """A variable group that offers chosen secrets of a key vault."""
+
+    context: StepContext
+    organization: str
+    name: str
+    vault: str
+    """Name of the key vault."""
+    names: tuple[str, ...]
+    """Names of the secrets that it offers, and no others."""
+    project: str = ""
+
+    @property
+    def note(self) -> str:
+        """Return what it offers."""
+        return f"{len(self.names)} secrets of {self.vault}, by name; it contains no value"
 
     def _connection(self, reads: ReadCache) -> str:
         """Return the ID of the lab's connection; empty if there is none."""
@@ -103,24 +120,10 @@ class VaultGroup(InProject[VariableGroup]):
             raise NotFoundError(f"There is no service connection {lab_connection(self.context).name}.", STEP)
         return connection
 
-    def changeable(self, found: VariableGroup, *, ours: bool) -> bool:
-        """Return whether it is ours."""
-        del found
-        return ours
-
     def change(self, found: VariableGroup) -> None:
         """Link it again, with exactly the wanted names."""
         place, connection = self.enter(ReadCache()), self._required_connection()
         self.client.change_variable_group(place, found, self.vault, connection, self.names)
-
-    def remedy(self, found: VariableGroup) -> str:
-        """Return where it is changed."""
-        by_hand = f"Correct it under Pipelines, Library, {self.name}, and choose Save"
-        return f"{by_hand}, or <solve>." if owns(self, found) else f"{by_hand}; or delete it there and <solve>."
-
-    def delete(self, found: VariableGroup) -> None:
-        """Delete it from the project; the vault stays as it is."""
-        self.client.delete_variable_group(self.enter(ReadCache()), found)
 
 
 def lab_group(context: StepContext, names: tuple[str, ...]) -> VaultGroup:

@@ -31,7 +31,11 @@ class ContainerRegistries:
         self._rest = rest
 
     def has_image(self, server: str, repository: str, reference: str) -> bool:
-        """Return whether a registry has an image.
+        """Return whether a registry has an image (`digest`)."""
+        return bool(self.digest(server, repository, reference))
+
+    def digest(self, server: str, repository: str, reference: str) -> str:
+        """Return the digest of an image; empty if the registry does not have it.
 
         Args:
             server: The registry's login server.
@@ -46,12 +50,15 @@ class ContainerRegistries:
         headers = {"Authorization": f"Bearer {token}", "Accept": _MANIFESTS}
         reply = self._send("HEAD", server, f"/v2/{repository}/manifests/{reference}", headers)
         if reply.status == 404:
-            return False
+            return ""
         if reply.status == 401:
             raise _denied(server)
         if reply.status != 200:
             raise _strange(server, reply)
-        return True
+        # Each registry must name it (OCI distribution specification, "Checking if content exists in the registry").
+        if not (found := reply.headers.get("docker-content-digest", "")):
+            raise _strange(server, reply)
+        return found
 
     def _token(self, server: str, scope: str) -> str:
         mine = self._rest.token().reveal()

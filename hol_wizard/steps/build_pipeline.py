@@ -19,12 +19,13 @@ from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import in_project, service_connection
 from hol_wizard.resources.azure_resource import in_group
+from hol_wizard.resources.committed_file import committed_file, committed_text
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import is_seeded, organization, seeded_repository
 from hol_wizard.resources.pipeline import BuildPipeline, lab_pipeline
 from hol_wizard.resources.pipeline_file import PipelineFile, UnreadableFileError, compare, read
 from hol_wizard.resources.pipeline_permission import PipelinePermission
-from hol_wizard.resources.pipeline_run import PipelineRun, lab_run, run_of
+from hol_wizard.resources.pipeline_run import ARTIFACT, PipelineRun, lab_run, run_of
 from hol_wizard.resources.starter_project import BUILD, starter_files
 from hol_wizard.services.devops.builds import Build
 from hol_wizard.services.devops.pipelines import HOSTED, Pipeline
@@ -32,7 +33,6 @@ from hol_wizard.services.devops.service_connections import ENDPOINT, QUEUE, VARI
 from hol_wizard.test_results.cobertura import percent
 from hol_wizard.test_results.report import COVERAGE_FILE, TESTS_FILE, RunReport, read_report
 
-ARTIFACT: Final = "PipelineArtifacts"
 _BATCHED: Final = "batchedCI"
 _BY_PUSH: Final = frozenset({"individualCI", _BATCHED})
 """Reasons of runs that a push starts (Build - `BuildReason`)."""
@@ -83,29 +83,6 @@ def agent_is_there(context: StepContext) -> Result:
 # The file
 
 
-def _file(context: StepContext) -> PipelineFile:
-    """Return the file on the default branch.
-
-    Raises:
-        NotFoundError: There is no such file, or no repository.
-        UnreadableFileError: It cannot be compared.
-    """
-    return read(_text(context))
-
-
-def _text(context: StepContext) -> str:
-    repository = seeded_repository(context)
-    here, project = organization(context), context.names.devops_project
-    key = ("pipeline file", here.organization, repository.id)
-    try:
-        return context.reads.share(key, lambda: here.text(project, repository, BUILD))
-    except NotFoundError as error:
-        raise NotFoundError(
-            f"{BUILD} is not on {repository.default_branch}.",
-            "Copy it from the starter project in a pull request: hol-wizard starter FOLDER writes it.",
-        ) from error
-
-
 def _unreadable(error: UnreadableFileError) -> Result:
     seen = (Expectation("Contents", "a pipeline", "something else", met=False),)
     return Result(Status.FAILED, f"{BUILD} cannot be used: {error}.", seen, "Correct the file in a pull request.")
@@ -115,7 +92,7 @@ def _unreadable(error: UnreadableFileError) -> Result:
 def file_fits(context: StepContext) -> Result:
     """Check whether the file on the default branch has the starter's tasks, in their order, and set as there."""
     try:
-        found = _file(context)
+        found = committed_file(context, BUILD)
     except UnreadableFileError as error:
         return _unreadable(error)
     expected = read(starter_files(context.names)[BUILD].content.decode())
@@ -163,7 +140,7 @@ def _in_clone(context: StepContext) -> list[Expectation]:
         text = Path(context.names.clone_folder, BUILD).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
         return []
-    if pipeline is None or text == _text(context):
+    if pipeline is None or text == committed_text(context, BUILD):
         return []
     wrong = _preview(context, pipeline, text)
     return [Expectation(_CLONE, "valid", wrong or "valid", not wrong)]
@@ -288,7 +265,7 @@ def merge_starts_it(context: StepContext) -> Result:
     """Check whether a change of the default branch starts a run: by the file, and by the pipeline's settings."""
     branch = seeded_repository(context).default_branch
     try:
-        found = _file(context)
+        found = committed_file(context, BUILD)
     except UnreadableFileError as error:
         return _unreadable(error)
     pipeline = lab_pipeline(context).find(context.reads)

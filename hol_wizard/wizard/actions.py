@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from hol_wizard.engine.events import Event, RunFinished
 from hol_wizard.engine.read_cache import ReadCache
@@ -64,13 +64,19 @@ class Actions:
         raise UsageError(f"There is no action `{text}`.{meant}", f"There are {', '.join(words)}.")
 
     def run(
-        self, targets: Sequence[Target], action: str, *, cancelled: threading.Event | None = None
+        self,
+        targets: Sequence[Target],
+        action: str,
+        *,
+        inputs: Mapping[str, str] | None = None,
+        cancelled: threading.Event | None = None,
     ) -> Iterator[Event]:
         """Do an action with what the targets created, then check them; yield the events.
 
         Args:
             targets: Steps that have the action.
             action: Its registered name.
+            inputs: Answers given for this run.
             cancelled: Set by another thread to stop at the next safe point.
 
         Raises:
@@ -78,7 +84,7 @@ class Actions:
         """
         load_steps()
         chosen = ACTIONS[action]
-        asked = self._parts.answers.in_force()
+        asked = self._parts.answers.in_force(inputs)
         with self._parts.care.only_writer():
             services, context = self._parts.connection.reach(), self._parts.connection.context
 

@@ -127,15 +127,24 @@ def teardown(wizard: Wizard, targets: Sequence[Target] | None) -> Conversation:
         yield from _work(wizard, work, consent, lambda finished: wizard.receipt(consent.changes, finished, cost, began))
 
 
-def act(wizard: Wizard, targets: Sequence[Target], action: str) -> Conversation:
+def act(wizard: Wizard, targets: Sequence[Target], action: str, *, review: bool = True) -> Conversation:
     """Do an action with what steps created; naming an action counts as consent.
 
     Args:
         wizard: The wizard.
         targets: Steps that have the action.
         action: Its registered name.
+        review: Whether to show a person its inputs; a command has options for that.
     """
-    work = Work(Kind.ACT, targets, lambda cancelled: wizard.act(targets, action, cancelled=cancelled))
+    chosen = next(each for target in targets for each in wizard.actions(target) if each.name == action)
+    answers: dict[str, str] = {}
+    if chosen.inputs and review:
+        request = Ask([Question(wizard, INPUTS[name], {}) for name in chosen.inputs])
+        yield request
+        if request.answers is None:
+            return
+        answers |= request.answers
+    work = Work(Kind.ACT, targets, lambda cancelled: wizard.act(targets, action, inputs=answers, cancelled=cancelled))
     yield from _work(wizard, work)
 
 

@@ -259,10 +259,15 @@ class Wizard:
         return self._actions.find(targets, text)
 
     def act(
-        self, targets: Sequence[Target], action: str, *, cancelled: threading.Event | None = None
+        self,
+        targets: Sequence[Target],
+        action: str,
+        *,
+        inputs: Mapping[str, str] | None = None,
+        cancelled: threading.Event | None = None,
     ) -> Iterator[Event]:
         """Do an action with what the targets created, then check them (`Actions.run`)."""
-        return self._actions.run(targets, action, cancelled=cancelled)
+        return self._actions.run(targets, action, inputs=inputs, cancelled=cancelled)
 
     def plan_teardown(self, targets: Sequence[Target] | None = None) -> tuple[PlannedChange, ...]:
         """Return what a teardown would remove, in its order (`Teardown.plan`)."""

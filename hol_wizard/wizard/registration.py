@@ -39,6 +39,7 @@ STEP_MODULES = (
     "test_container",
     "variable_group",
     "build_pipeline",
+    "release",
 )
 """The modules of `hol_wizard.steps` for the lab's sections."""
 

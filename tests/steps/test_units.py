@@ -399,6 +399,9 @@ def test_missing_inputs_are_those_without_value_and_default_and_not_found_by_the
         "pull_request_title",
         "pull_request_description",
         "reviewers",
+        "approvers",
+        "requester_may_approve",
+        "approval_comment",
         "build_identity",
         "token_in_profile",
     ]

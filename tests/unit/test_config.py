@@ -28,6 +28,7 @@ def test_a_flag_goes_before_a_variable_before_the_file_before_a_default() -> Non
         "devops_sign_in": ("entra", Origin.DEFAULT, "the default"),
         "cluster_size": ("single-node", Origin.DEFAULT, "the default"),
         "commit_message": ("Add a test of the model", Origin.DEFAULT, "the default"),
+        "requester_may_approve": ("yes", Origin.DEFAULT, "the default"),
         "build_identity": ("managed-identity", Origin.DEFAULT, "the default"),
         "token_in_profile": ("no", Origin.DEFAULT, "the default"),
     }

@@ -43,6 +43,9 @@ class Build:
     problems: tuple[str, ...] = ()
     """What the service found wrong with the file or the run."""
     tags: tuple[str, ...] = ()
+    requester: str = ""
+    """ID of the person that it runs for."""
+    finished: datetime | None = None
 
     @property
     def ended(self) -> bool:
@@ -72,6 +75,8 @@ class Record:
     """Number of its log; 0 until the step has ended."""
     issues: tuple[str, ...] = ()
     """Its errors."""
+    identifier: str = ""
+    """Its name in the file: `QA`, `QA.promote`."""
 
 
 class Builds(Connection):
@@ -181,6 +186,8 @@ def _build(document: Document) -> Build:
         started=moment(document.text("startTime")),
         problems=tuple(each.text("message") for each in document.some("validationResults")),
         tags=tuple(str(each) for each in document.get("tags") or ()),
+        requester=document.inner("requestedFor").text("id").lower(),
+        finished=moment(document.text("finishTime")),
     )
 
 
@@ -195,4 +202,5 @@ def _record(document: Document) -> Record:
         order=document.number("order"),
         log=document.inner("log").number("id"),
         issues=tuple(each.text("message") for each in document.some("issues") if each.text("type") == "error"),
+        identifier=document.text("identifier"),
     )

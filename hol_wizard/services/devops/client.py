@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hol_wizard.services.answers import Document
+from hol_wizard.services.devops.approvals import Approvals
 from hol_wizard.services.devops.builds import Builds
 from hol_wizard.services.devops.connection import PREVIEW, VERSION, ask
+from hol_wizard.services.devops.environments import Environments
 from hol_wizard.services.devops.people import People
 from hol_wizard.services.devops.pipelines import Pipelines
 from hol_wizard.services.devops.policies import Policies
@@ -14,6 +16,7 @@ from hol_wizard.services.devops.projects import Projects
 from hol_wizard.services.devops.pull_requests import PullRequests
 from hol_wizard.services.devops.repositories import Repositories
 from hol_wizard.services.devops.service_connections import ServiceConnections
+from hol_wizard.services.devops.sourced_runs import SourcedRuns
 from hol_wizard.services.devops.test_results import TestResults
 from hol_wizard.services.devops.variable_groups import VariableGroups
 from hol_wizard.services.rest import RestClient, json_object
@@ -30,6 +33,9 @@ class DevOps(
     Pipelines,
     Builds,
     TestResults,
+    SourcedRuns,
+    Environments,
+    Approvals,
 ):
     """One organization, with the token of the signed-in account.
 

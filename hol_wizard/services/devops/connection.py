@@ -60,6 +60,7 @@ def ask(
     query: Mapping[str, str],
     *,
     raw: bool = False,
+    patches: bool = True,
 ) -> Reply:
     """Send a request to one of Azure DevOps' addresses.
 
@@ -72,6 +73,7 @@ def ask(
         version: The API version.
         query: Further query parameters.
         raw: Whether to return the response's body as bytes.
+        patches: Whether a list that is sent by PATCH is a JSON patch, as in most APIs.
 
     Raises:
         SignInError: The service returns its sign-in page with a success status, or redirects to it.
@@ -80,7 +82,7 @@ def ask(
     asked = "&".join(f"{name}={quote(value)}" for name, value in {**query, "api-version": version}.items())
     # Without this header, an unauthenticated request gets a sign-in page with a success status.
     headers = {"X-TFS-FedAuthRedirect": "Suppress"}
-    if method == "PATCH" and isinstance(body, list):
+    if method == "PATCH" and isinstance(body, list) and patches:
         headers["Content-Type"] = "application/json-patch+json"
     reply = rest.send(method, f"{url}?{asked}", thing=thing, body=body, headers=headers, raw=raw, redirects=True)
     if _asks_to_sign_in(reply):

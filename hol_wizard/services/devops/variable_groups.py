@@ -1,9 +1,9 @@
-"""Variable groups of a project, above all those that a key vault is linked to."""
+"""Variable groups of a project: with values of their own, or linked to a key vault."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hol_wizard.services.answers import Document
@@ -12,6 +12,7 @@ from hol_wizard.services.devops.projects import Project, references
 from hol_wizard.services.rest import json_object
 
 KEY_VAULT: Final = "AzureKeyVault"
+PLAIN: Final = "Vsts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class VariableGroup:
     id: int
     name: str
     kind: str
-    """`AzureKeyVault`, or `Vsts` for one with its own values."""
+    """`AzureKeyVault`, or `Vsts` for one with its own values (recorded with az)."""
     description: str
     names: tuple[str, ...]
     """Names of its variables."""
@@ -29,6 +30,8 @@ class VariableGroup:
     """Name of the key vault; empty without one."""
     connection: str
     """ID of the service connection that reads the vault."""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """Its own values that are not secret, by name."""
 
 
 class VariableGroups(Connection):
@@ -76,6 +79,28 @@ class VariableGroups(Connection):
         path, thing = f"/distributedtask/variablegroups/{found.id}", f"the variable group {found.name}"
         self._send("PUT", path, thing, body)
 
+    def create_variable_group(
+        self, project: Project, name: str, values: Mapping[str, str], description: str
+    ) -> VariableGroup:
+        """Create a group with values of its own, none of which is secret.
+
+        Raises:
+            AccessDeniedError: The caller may not create groups.
+            ConflictError: The name is in use.
+        """
+        body = _plain(project, name, values, description)
+        reply = self._send("POST", "/distributedtask/variablegroups", f"the variable group {name}", body)
+        return _group(json_object(reply, self.url))
+
+    def change_values(self, project: Project, found: VariableGroup, values: Mapping[str, str]) -> None:
+        """Give a group these values; its secrets and its description stay."""
+        body = _plain(project, found.name, values, found.description)
+        # The service keeps a secret that is sent without its value.
+        secrets = {each: {"value": None, "isSecret": True} for each in found.names if each not in found.values}
+        body["variables"] = {**secrets, **body["variables"]}
+        path, thing = f"/distributedtask/variablegroups/{found.id}", f"the variable group {found.name}"
+        self._send("PUT", path, thing, body)
+
     def delete_variable_group(self, project: Project, found: VariableGroup) -> None:
         """Delete a group from a project; the vault stays as it is."""
         path, thing = f"/distributedtask/variablegroups/{found.id}", f"the variable group {found.name}"
@@ -95,14 +120,27 @@ def _body(
     }
 
 
+def _plain(project: Project, name: str, values: Mapping[str, str], description: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": PLAIN,
+        "description": description,
+        "variables": {each: {"value": value, "isSecret": False} for each, value in values.items()},
+        "variableGroupProjectReferences": references(project, name, description),
+    }
+
+
 def _group(document: Document) -> VariableGroup:
-    provider = document.inner("providerData")
+    provider, variables = document.inner("providerData"), document.inner("variables")
     return VariableGroup(
         id=document.required_number("id"),
         name=document.text("name"),
         kind=document.text("type"),
         description=document.text("description"),
-        names=tuple(document.inner("variables")),
+        names=tuple(variables),
         vault=provider.text("vault"),
         connection=provider.text("serviceEndpointId"),
+        values={
+            name: variables.inner(name).text("value") for name in variables if not variables.inner(name).get("isSecret")
+        },
     )

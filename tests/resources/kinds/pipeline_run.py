@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,9 +15,29 @@ from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.pipeline_run import PipelineRun
 from tests.practice.test_devops import as_user
 from tests.practice.test_devops_git import git
+from tests.resources.case import Ground
 from tests.resources.in_organization import ORGANIZATION, ProjectCase
 
 FILE = "trigger: none\npool:\n  vmImage: ubuntu-24.04\nsteps:\n- script: echo built\n"
+
+
+def push(ground: Ground, files: Mapping[str, str]) -> str:
+    """Push files to the lab's empty repository, and return the commit."""
+    cloud, name = ground.cloud, ground.context().names.repository
+    token = as_user(cloud, seed.ATTENDEE.name).token
+    with tempfile.TemporaryDirectory() as folder:
+        for each, text in files.items():
+            (Path(folder) / each).write_text(text)
+        remote = f"{cloud.endpoints['devops']}/{ORGANIZATION}/{name}/_git/{name}"
+        for words in (
+            ("init", "--quiet", "--initial-branch=main"),
+            ("add", "--all"),
+            ("commit", "--quiet", "--message", "A small pipeline"),
+            ("push", "--quiet", remote, "HEAD:refs/heads/main"),
+        ):
+            done = git(Path(folder), *words, cloud=cloud, token=token)
+            assert done.returncode == 0, done.stderr
+        return git(Path(folder), "rev-parse", "HEAD", cloud=cloud).stdout.strip()
 
 
 class PipelineRunCase(ProjectCase):
@@ -29,8 +51,7 @@ class PipelineRunCase(ProjectCase):
 
     def prepare(self) -> None:
         super().prepare()
-        self.name = self.ground.context().names.devops_project
-        self.commit = self._push()
+        self.commit = push(self.ground, {"small.yml": FILE})
         repository = self.ask("GET", "/git/repositories").json()["value"][0]
         body = {
             "name": "small",
@@ -40,26 +61,12 @@ class PipelineRunCase(ProjectCase):
             "triggers": [],
         }
         self.pipeline = int(self.ask("POST", "/build/definitions", body).json()["id"])
-        self.digest = self.ground.cloud.control.plan_pipeline(ORGANIZATION, self.name, self.pipeline)["digest"]
-
-    def _push(self) -> str:
-        cloud = self.ground.cloud
-        token = as_user(cloud, seed.ATTENDEE.name).token
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "small.yml").write_text(FILE)
-            remote = f"{cloud.endpoints['devops']}/{ORGANIZATION}/{self.name}/_git/{self.name}"
-            for words in (
-                ("init", "--quiet", "--initial-branch=main"),
-                ("add", "--all"),
-                ("commit", "--quiet", "--message", "A small pipeline"),
-                ("push", "--quiet", remote, "HEAD:refs/heads/main"),
-            ):
-                done = git(Path(folder), *words, cloud=cloud, token=token)
-                assert done.returncode == 0, done.stderr
-            return git(Path(folder), "rev-parse", "HEAD", cloud=cloud).stdout.strip()
+        project = self.ground.context().names.devops_project
+        self.digest = self.ground.cloud.control.plan_pipeline(ORGANIZATION, project, self.pipeline)["digest"]
 
     def make(self, context: StepContext) -> PipelineRun:
-        return PipelineRun(context, ORGANIZATION, self.pipeline, "main", self.commit, digest=self.digest)
+        agreed = replace(context, agreed=frozenset({self.digest}))
+        return PipelineRun(agreed, ORGANIZATION, self.pipeline, "main", self.commit, digest=self.digest)
 
     def found(self) -> list[dict[str, Any]]:
         answer = self.ask("GET", "/build/builds", definitions=str(self.pipeline))

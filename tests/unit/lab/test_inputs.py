@@ -31,6 +31,9 @@ def test_every_input_can_be_given_in_three_ways() -> None:
         "pull_request_title",
         "pull_request_description",
         "reviewers",
+        "approvers",
+        "requester_may_approve",
+        "approval_comment",
         "build_identity",
         "token_in_profile",
     }

@@ -1,0 +1,744 @@
+"""Section release: the groups, environments and approval of its stages, its pipeline, and a run up to Production."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+from hol_wizard.engine import ownership
+from hol_wizard.engine.ownership import Resource
+from hol_wizard.engine.read_cache import ReadCache
+from hol_wizard.engine.registry import (
+    LONG_WORK_DEADLINE,
+    Change,
+    Marked,
+    Offer,
+    action,
+    check,
+    offers,
+    solve,
+    undo,
+)
+from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.errors import (
+    AccessDeniedError,
+    CancelledByUserError,
+    ConflictError,
+    NotFoundError,
+    ServiceError,
+    SignInError,
+)
+from hol_wizard.lab.inputs import addresses
+from hol_wizard.lab.model import Environment
+from hol_wizard.lab.names import FIXED
+from hol_wizard.resources import in_project, service_connection
+from hol_wizard.resources.committed_file import committed_file
+from hol_wizard.resources.context import StepContext
+from hol_wizard.resources.devops import is_seeded, organization
+from hol_wizard.resources.devops_user import required_project
+from hol_wizard.resources.pipeline import BuildPipeline
+from hol_wizard.resources.pipeline_file import UnreadableFileError, compare, read
+from hol_wizard.resources.pipeline_permission import PipelinePermission
+from hol_wizard.resources.release_run import (
+    PRODUCTION,
+    PRODUCTION_ENVIRONMENT,
+    QA,
+    QA_ENVIRONMENT,
+    ReleaseRun,
+    lab_release,
+    names,
+    release_digest,
+    release_pipeline,
+    shown,
+    stage_of,
+)
+from hol_wizard.resources.stage_environment import StageApproval, StageEnvironment
+from hol_wizard.resources.stage_group import StageGroup
+from hol_wizard.resources.starter_project import RELEASE, starter_files
+from hol_wizard.services.devops.approvals import (
+    APPROVED,
+    ENVIRONMENT,
+    PENDING,
+    REJECTED,
+    TIMED_OUT,
+    Approval,
+)
+from hol_wizard.services.devops.builds import SUCCEEDED, Build, Record
+from hol_wizard.services.devops.pipelines import HOSTED
+from hol_wizard.services.devops.service_connections import ENDPOINT, QUEUE, VARIABLE_GROUP
+
+_STAGES: Final = (("hol-release-qa", "qa"), ("hol-release-production", "production"))
+"""The variable group of each stage, and its value of `dest-env`, with which the tags begin."""
+_SMOKE_TEST: Final = "Run Smoke Test"
+_LOOK_AGAIN: Final = 10.0
+"""Seconds between two checks of a release that waits for a person."""
+
+
+def _all(results: Sequence[Result], passed: str) -> Result:
+    """Return the first result that is not PASSED, with what all of them have seen; PASSED if there is none."""
+    seen = tuple(expectation for each in results for expectation in each.expectations)
+    for each in results:
+        if each.status is not Status.PASSED:
+            return replace(each, expectations=seen)
+    return Result(Status.PASSED, passed, seen)
+
+
+# The variables
+
+
+def _groups(context: StepContext) -> list[StageGroup]:
+    registry, here = context.names.of(Environment.PROD).container_registry, organization(context).organization
+    values = (("image-name", FIXED["image"]), ("dest-acr-name", registry))
+    return [StageGroup(context, here, name, (*values, ("dest-env", stage))) for name, stage in _STAGES]
+
+
+@check(deadline=20)
+def variables_are_there(context: StepContext) -> Result:
+    """Check whether both stages have their variable group, with the right values."""
+    results = [ownership.check(each) for each in _groups(context)]
+    return _all(results, "Each stage has its variable group.")
+
+
+@solve(plan=lambda context: [change for each in _groups(context) for change in ownership.plan(each)])
+def create_variables(context: StepContext) -> None:
+    """Create the variable groups of the stages, or adopt what fits.
+
+    Raises:
+        AccessDeniedError: The account may not create groups in the project.
+        ConflictError: There is one of this name that does not fit.
+    """
+    for each in _groups(context):
+        ownership.solve(each)
+
+
+def _made_groups(context: StepContext) -> list[StageGroup]:
+    known = in_project.noted(context, StageGroup.kind)
+    return [StageGroup(context, place, name, (), project) for place, project, name in known]
+
+
+def _marked(context: StepContext, resources: Sequence[Resource[Any]]) -> Sequence[Marked]:
+    return [found for each in resources for found in ownership.marked(each)]
+
+
+def _has_organization(context: StepContext) -> bool:
+    return bool(context.profile.choices.devops_organization)
+
+
+@undo(
+    plan=lambda context: ownership.plan_undo_all(_made_groups(context)),
+    marked=lambda context: _marked(context, _groups(context)) if _has_organization(context) else (),
+)
+def delete_variables(context: StepContext) -> None:
+    """Delete the variable groups of the stages."""
+    ownership.undo_all(_made_groups(context))
+
+
+# The environments
+
+
+def _environments(context: StepContext) -> list[StageEnvironment]:
+    here = organization(context).organization
+    return [StageEnvironment(context, here, name) for name in (QA_ENVIRONMENT, PRODUCTION_ENVIRONMENT)]
+
+
+@check(deadline=20)
+def environments_are_there(context: StepContext) -> Result:
+    """Check whether both environments exist."""
+    results = [ownership.check(each) for each in _environments(context)]
+    return _all(results, f"The environments {QA_ENVIRONMENT} and {PRODUCTION_ENVIRONMENT} exist.")
+
+
+@solve(plan=lambda context: [change for each in _environments(context) for change in ownership.plan(each)])
+def create_environments(context: StepContext) -> None:
+    """Create the environments, or adopt those that exist.
+
+    Raises:
+        AccessDeniedError: The account may not create environments in the project.
+    """
+    for each in _environments(context):
+        ownership.solve(each)
+
+
+def _made_environments(context: StepContext) -> list[StageEnvironment]:
+    known = in_project.noted(context, StageEnvironment.kind)
+    return [StageEnvironment(context, place, name, project) for place, project, name in known]
+
+
+@undo(
+    plan=lambda context: ownership.plan_undo_all(_made_environments(context)),
+    marked=lambda context: _marked(context, _environments(context)) if _has_organization(context) else (),
+)
+def delete_environments(context: StepContext) -> None:
+    """Delete the environments with their history."""
+    ownership.undo_all(_made_environments(context))
+
+
+# The approval
+
+
+def _value(context: StepContext, name: str) -> str:
+    return context.inputs.get(name) or context.profile.settings.value(name)
+
+
+@offers("approvers")
+def people_who_can_approve(context: StepContext) -> list[Offer]:
+    """Return the people of the project, the signed-in person first.
+
+    Raises:
+        WizardError: Azure DevOps does not list them.
+    """
+    here, project = organization(context), required_project(context)
+    me = here.person().id.lower()
+    found = [each for each in here.members() if each.mail and (project.id in each.projects or each.id.lower() == me)]
+    found.sort(key=lambda each: each.id.lower() != me)
+    return [Offer(each.mail.lower(), f"{each.mail}{' (you)' if each.id.lower() == me else ''}") for each in found]
+
+
+def _approvers(context: StepContext) -> tuple[tuple[str, str], ...]:
+    """Return ID and name of each approver: the chosen ones, else the signed-in person.
+
+    Raises:
+        NotFoundError: One of them is not in the organization.
+    """
+    here, chosen = organization(context), addresses(_value(context, "approvers"))
+    if not chosen:
+        me = context.reads.share(("devops person", here.organization), here.person)
+        return ((me.id.lower(), me.name),)
+    found = []
+    for each in chosen:
+        identity = context.reads.share(("devops identity", here.organization, each), partial(here.identity, each))
+        if not identity:
+            raise NotFoundError(
+                f"{each} is not in the organization {here.organization}.",
+                "Invite them first: <first devops-project/invite-the-users>.",
+            )
+        found.append((identity, each))
+    return tuple(found)
+
+
+def _approval(context: StepContext) -> StageApproval:
+    own = _value(context, "requester_may_approve") != "no"
+    return StageApproval(context, organization(context).organization, PRODUCTION_ENVIRONMENT, _approvers(context), own)
+
+
+@check(deadline=20)
+def approval_is_asked_for(context: StepContext) -> Result:
+    """Check whether Production waits for the approvers, for at most two days."""
+    return ownership.check(_approval(context))
+
+
+def _plan_approval(context: StepContext) -> Sequence[Change]:
+    wanted = _approval(context)
+    try:
+        return ownership.plan(wanted)
+    except NotFoundError:
+        return (wanted.creation(),)
+
+
+@solve(plan=_plan_approval)
+def ask_for_approval(context: StepContext) -> None:
+    """Let Production wait for an approval, or adopt a check that fits.
+
+    Raises:
+        AccessDeniedError: The account does not administer the environment.
+        ConflictError: There is a check that does not fit.
+        NotFoundError: There is no environment, or an approver is not in the organization.
+    """
+    context.save("approvers", "requester_may_approve")
+    ownership.solve(_approval(context))
+
+
+def _asked(context: StepContext) -> list[StageApproval]:
+    known = in_project.noted(context, StageApproval.kind)
+    return [StageApproval(context, place, name.partition("/")[0], project=project) for place, project, name in known]
+
+
+def _marked_approval(context: StepContext) -> Sequence[Marked]:
+    if not _has_organization(context):
+        return ()
+    here = organization(context).organization
+    try:
+        return ownership.marked(StageApproval(context, here, PRODUCTION_ENVIRONMENT))
+    except NotFoundError:
+        return ()
+
+
+@undo(plan=lambda context: ownership.plan_undo_all(_asked(context)), marked=_marked_approval)
+def ask_no_more(context: StepContext) -> None:
+    """Delete the check: Production no longer waits for a person."""
+    ownership.undo_all(_asked(context))
+
+
+# The pipeline
+
+
+def _permissions(context: StepContext, pipeline: int) -> list[PipelinePermission]:
+    """Return what the pipeline must be permitted to use, of what exists."""
+    place, project = organization(context), context.names.devops_project
+    found: list[tuple[str, str, str]] = []
+    connection = service_connection.lab_connection(context)
+    if (known := connection.find(context.reads)) is not None:
+        found.append((ENDPOINT, known.id, connection.name))
+    for group in _groups(context):
+        if (offered := group.find(context.reads)) is not None:
+            found.append((VARIABLE_GROUP, str(offered.id), group.name))
+    for environment in _environments(context):
+        if (there := environment.find(context.reads)) is not None:
+            found.append((ENVIRONMENT, str(there.id), environment.name))
+    if (queue := place.queue(project, HOSTED)) is not None:
+        found.append((QUEUE, str(queue), HOSTED))
+    name = context.names.release_pipeline
+    return [
+        PipelinePermission(context, place.organization, kind, identity, called, pipeline, pipeline_name=name)
+        for kind, identity, called in found
+    ]
+
+
+def _compared(context: StepContext) -> tuple[Expectation, ...]:
+    """Compare the file on the default branch with the starter's: tasks, groups, environments, source and trigger."""
+    try:
+        found = committed_file(context, RELEASE)
+    except UnreadableFileError as error:
+        return (Expectation(RELEASE, "a pipeline", f"cannot be used: {error}", met=False),)
+    return compare(found, read(starter_files(context.names)[RELEASE].content.decode()))
+
+
+@check(deadline=30)
+def pipeline_exists(context: StepContext) -> Result:
+    """Check whether the release pipeline exists, its file names the build pipeline, and it may use what it names."""
+    pipeline = release_pipeline(context)
+    result = ownership.check(pipeline)
+    found = pipeline.find(context.reads)
+    if result.status is not Status.PASSED or found is None:
+        return result
+    compared = _compared(context)
+    seen = [*result.expectations, *compared]
+    if not all(each.met for each in compared):
+        return judge(
+            seen,
+            passed="",
+            failed=f"{RELEASE} differs from the lab's file.",
+            next_action=f"Compare it with the text of this step, and correct {RELEASE} in a pull request. A source "
+            f"other than {context.names.pipeline} never starts a release, and no message says why.",
+        )
+    for each in _permissions(context, found.id):
+        permitted = each.find(context.reads) is not None
+        seen.append(Expectation(f"May use {each.called}", "yes", "yes" if permitted else "not yet", permitted))
+    return judge(
+        seen,
+        passed=f"The pipeline {pipeline.name} exists; {context.names.pipeline} starts it, and its runs do not wait for "
+        "permission.",
+        failed=f"The pipeline {pipeline.name} exists, but its next run will wait for permission.",
+        next_action="To permit it in advance, <solve>.",
+    )
+
+
+def _plan_pipeline(context: StepContext) -> Sequence[Change]:
+    pipeline = release_pipeline(context)
+    changes = list(ownership.plan(pipeline))
+    try:
+        found = pipeline.find(context.reads)
+        if found is not None:
+            known = _permissions(context, found.id)
+            return [*changes, *(change for each in known for change in ownership.plan(each))]
+    except NotFoundError:
+        return changes
+    wanted = [context.names.values()["service_connection"], *(each.name for each in _groups(context))]
+    wanted += [each.name for each in _environments(context)]
+    return [
+        *changes,
+        *(
+            Change("create", PipelinePermission.kind, f"for {pipeline.name} to use {each}", pipeline.where)
+            for each in (*wanted, HOSTED)
+        ),
+    ]
+
+
+@solve(plan=_plan_pipeline)
+def create_pipeline(context: StepContext) -> None:
+    """Create the release pipeline, and permit it in advance to use what its file names.
+
+    Raises:
+        AccessDeniedError: The account may not create pipelines, or not give the permissions.
+        ConflictError: There is a pipeline of this name that does not fit.
+        NotFoundError: The repository does not exist, or is empty.
+    """
+    found = ownership.solve(release_pipeline(context))
+    for each in _permissions(context, found.id):
+        ownership.solve(each)
+
+
+def _ours(context: StepContext) -> list[Resource[Any]]:
+    """Return what this step created, the permissions first: a pipeline takes its own along."""
+    given: list[Resource[Any]] = []
+    for place, project, permitted in in_project.noted(context, PipelinePermission.kind):
+        kind, identity, pipeline = permitted.split("/")
+        given.append(
+            PipelinePermission(
+                context,
+                place,
+                kind,
+                identity,
+                identity,
+                int(pipeline),
+                project,
+                pipeline_name=context.names.release_pipeline,
+            )
+        )
+    made = in_project.noted(context, BuildPipeline.kind)
+    return [*given, *(BuildPipeline(context, place, name, RELEASE, project) for place, project, name in made)]
+
+
+@undo(
+    plan=lambda context: ownership.plan_undo_all(_ours(context)),
+    marked=lambda context: in_project.marked(context, release_pipeline),
+)
+def delete_pipeline(context: StepContext) -> None:
+    """Withdraw the permissions, and delete the release pipeline with its runs."""
+    ownership.undo_all(_ours(context))
+
+
+# QA
+
+
+@check(deadline=60)
+def qa_has_the_image(context: StepContext) -> Result:
+    """Check whether the newest build is in QA: the stage, its smoke test, and the tag with the tested digest."""
+    run = lab_release(context)
+    result = ownership.check(run)
+    found = run.find(context.reads)
+    if result.status is not Status.PASSED or found is None:
+        return result
+    return judge(
+        [*result.expectations, *_smoke_test(run.records(found[0]))],
+        passed=result.summary,
+        failed=f"Run {found[0].number} has taken the image to QA, and nobody has tried it there: {found[0].page}",
+        next_action=f"Check {RELEASE}: <step release/create-the-release-pipeline>.",
+    )
+
+
+def _smoke_test(records: Sequence[Record]) -> list[Expectation]:
+    """Return the result of QA's smoke test: the image was started, and has answered."""
+    found = next((each for each in records if each.name == _SMOKE_TEST), None)
+    state = "has not run" if found is None else found.result or found.state
+    return [Expectation("Smoke test in QA", SUCCEEDED, state, state == SUCCEEDED)]
+
+
+def _plan_release(context: StepContext) -> Sequence[Change]:
+    try:
+        run = lab_release(context)
+        return _consenting(ownership.plan(run), run.digest)
+    except (NotFoundError, ConflictError, SignInError):
+        later = Change("later", ReleaseRun.kind, f"of {context.names.release_pipeline}")
+    try:
+        return (replace(later, consent=release_digest(context)),)
+    except (NotFoundError, ConflictError, SignInError):
+        return (later,)
+
+
+def _consenting(changes: Sequence[Change], digest: str) -> list[Change]:
+    """Return changes with the consent to the programs that they start on the person's own machine."""
+    return [replace(each, consent=digest) if each.verb in {"create", "change"} else each for each in changes]
+
+
+@solve(plan=_plan_release, deadline=LONG_WORK_DEADLINE)
+def release_to_qa(context: StepContext) -> None:
+    """Wait for the release that the build has started, or start one with that build, until QA is done.
+
+    Where pipelines run on the person's own machine, agreeing to the plan is the consent to run the commit's programs.
+
+    Raises:
+        ServiceError: It failed: the first step that failed, and what to do.
+    """
+    run = replace(lab_release(context), told=set())
+    run.await_trigger()
+    newest = run.follow()
+    run.tell_rest()
+    context.reporter.say(f"The run's page: {newest.page}")
+
+
+def _released(context: StepContext) -> list[ReleaseRun]:
+    found = []
+    for place, project, run in in_project.noted(context, ReleaseRun.kind):
+        pipeline, source = run.split("/")
+        found.append(ReleaseRun(context, place, int(pipeline), "", "", project, source=int(source)))
+    return found
+
+
+def _marked_release(context: StepContext) -> Sequence[Marked]:
+    if not is_seeded(context):
+        return ()
+    try:
+        return ownership.marked(lab_release(context))
+    except NotFoundError:
+        return ()
+
+
+@undo(
+    plan=lambda context: ownership.plan_undo_all(_released(context)),
+    marked=_marked_release,
+    deadline=LONG_WORK_DEADLINE,
+)
+def remove_runs(context: StepContext) -> None:
+    """Cancel what goes on, and delete the releases that the wizard started; the tags in the registry stay."""
+    ownership.undo_all(_released(context))
+
+
+@action("Cancel the release", ends="the release")
+def cancel_release(context: StepContext) -> None:
+    """Cancel the release that goes on, or waits for a person.
+
+    Raises:
+        ConflictError: None goes on.
+    """
+    if not lab_release(context).cancel_newest():
+        raise ConflictError("No release goes on.", "To start one, <solve>.")
+
+
+# Production
+
+
+def _required(context: StepContext, reads: ReadCache | None = None) -> tuple[ReleaseRun, Build]:
+    """Return the release and its newest run.
+
+    Raises:
+        NotFoundError: There is none, or it has not reached QA.
+    """
+    run = lab_release(context, PRODUCTION)
+    found = run.find(reads if reads is not None else context.reads)
+    if found is None:
+        raise NotFoundError(f"Build {run.number} is not released yet.", "<first release/release-to-qa>.")
+    return run, found[0]
+
+
+@check(deadline=60)
+def production_has_the_image(context: StepContext) -> Result:
+    """Check both stages, who has approved, and whether both tags are the very image that was tested.
+
+    The result of the run as a whole does not count: an approval that nobody gives can leave it successful.
+    """
+    run, newest = _required(context)
+    records = run.records(newest)
+    approvals = run.decided(newest, PRODUCTION)
+    seen = [*_stages(newest, records), *_smoke_test(records), *_decisions(run, newest, approvals)]
+    waiting = next((each for each in approvals if each.status == PENDING), None)
+    if waiting is not None and not newest.ended:
+        return _waits(context, run, newest, waiting, seen)
+    if (trouble := _refused(approvals)) is not None:
+        return Result(Status.FAILED, trouble.message, tuple(seen), trouble.hint)
+    stage = stage_of(records, PRODUCTION)
+    if not newest.ended and (stage is None or stage.state != "completed"):
+        pending = run.pending((newest,))
+        summary = f"Run {newest.number} is {pending.words if pending is not None else 'going on'}"
+        return Result(Status.WAITING, summary, tuple(seen), "Nothing to do.", look_again_after=_LOOK_AGAIN)
+    if stage is None or stage.result != SUCCEEDED:
+        failed = run.trouble((newest,))
+        hint = f"{failed.hint} To release it again, <solve>." if failed is not None else ""
+        return Result(Status.FAILED, failed.message if failed is not None else "", tuple(seen), hint)
+    seen += [*run.tags(), *_deployment(run, newest)]
+    return judge(
+        seen,
+        passed=f"The image of build {run.number} is in Production, approved by {_approved_by(approvals)}.",
+        failed=f"Build {run.number} is in Production, but not as the lab needs it: {newest.page}",
+        next_action="If a tag does not fit, <solve> releases the image once more. If the wrong person has approved, "
+        "correct who is asked: <step release/ask-for-an-approval>.",
+    )
+
+
+def _stages(run: Build, records: Sequence[Record]) -> list[Expectation]:
+    seen = []
+    for name in (QA, PRODUCTION):
+        stage = stage_of(records, name)
+        state = "not begun" if stage is None else stage.result or stage.state
+        seen.append(Expectation(f"Stage {name}", SUCCEEDED, state, state == SUCCEEDED))
+    return seen
+
+
+def _approved_by(approvals: Sequence[Approval]) -> str:
+    people = [each.actual or each.assigned for one in approvals for each in one.decisions if each.status == APPROVED]
+    return " and ".join(dict.fromkeys(each.name for each in people)) or "nobody"
+
+
+def _decisions(run: ReleaseRun, newest: Build, approvals: Sequence[Approval]) -> list[Expectation]:
+    """Return who has decided: a person, and not the requester where the environment does not allow that."""
+    own = all(each.requester_may_approve for each in run.rules())
+    seen = []
+    is_approved = False
+    for each in (step for one in approvals for step in one.decisions):
+        who = each.actual or each.assigned
+        counts = who.is_person and (own or who.id != newest.requester)
+        words = f"{who.name}: {each.status}{f', “{each.comment}”' if each.comment else ''}"
+        if not who.is_person:
+            words = f"{words}; not a person"
+        elif not counts:
+            words = f"{words}; the person who started the run"
+        is_approved |= counts and each.status == APPROVED
+        seen.append(Expectation("Decision", "approved by a person", words, counts and each.status == APPROVED))
+    if not is_approved and not seen:
+        seen.append(Expectation("Decision", "approved by a person", "nobody has decided", met=False))
+    return seen
+
+
+def _refused(approvals: Sequence[Approval]) -> ServiceError | None:
+    """Return that an approval was rejected, or that nobody has given it in time; otherwise None."""
+    again = "To release the same image once more, <solve>; a new build starts a release of its own."
+    for each in approvals:
+        against = next((step for step in each.steps if step.status == REJECTED), None)
+        if each.status == REJECTED or against is not None:
+            who = (against.actual or against.assigned).name if against is not None else "An approver"
+            why = against.comment if against is not None else ""
+            said = f": “{why}”" if why else ", without a comment"
+            return ServiceError(f"{who} rejected the release to Production{said}.", f"Correct what they found. {again}")
+        if each.status == TIMED_OUT:
+            asked = names([step.assigned for step in each.steps]) or "Nobody"
+            return ServiceError(
+                f"Nobody approved the release to Production in time: {asked} was asked at {shown(each.created)}, and "
+                f"the approval timed out at {shown(each.changed)}. The run can have succeeded all the same.",
+                f"Agree with the approver when to decide. {again}",
+            )
+    return None
+
+
+def _waits(
+    context: StepContext, run: ReleaseRun, newest: Build, waiting: Approval, seen: Sequence[Expectation]
+) -> Result:
+    mine = _may_decide(context, run, newest, waiting) == ""
+    advice = (
+        "Check the image in QA and the tests; then <solve> approves as you, or the action Reject ends the release."
+        if mine
+        else f"Ask {names(waiting.open) or 'an approver'} to choose Review on the run's page<practice release>."
+    )
+    return Result(
+        Status.WAITING,
+        f"Run {newest.number} is waiting for {run.words(waiting)}.",
+        tuple(seen),
+        f"{advice} {newest.page}",
+        look_again_after=_LOOK_AGAIN,
+    )
+
+
+def _deployment(run: ReleaseRun, newest: Build) -> list[Expectation]:
+    """Return what the history of the environment says of the run."""
+    found = run.client.environment(run.place, PRODUCTION_ENVIRONMENT)
+    known = run.client.deployments(run.place, found.id) if found is not None else []
+    mine = next((each for each in known if each.run == newest.id), None)
+    state = "none" if mine is None else mine.result or "goes on"
+    return [Expectation(f"Deployment to {PRODUCTION_ENVIRONMENT}", SUCCEEDED, state, state == SUCCEEDED)]
+
+
+def _may_decide(context: StepContext, run: ReleaseRun, newest: Build, waiting: Approval) -> str:
+    """Return why the signed-in person cannot decide; empty if they can, or if only the service knows (a group)."""
+    me = context.reads.share(("devops person", run.organization), run.client.person)
+    if not any(each.id == me.id.lower() or not each.is_person for each in waiting.open):
+        return f"You are no approver: {names(waiting.open) or 'nobody'} is asked."
+    if newest.requester == me.id.lower() and not all(each.requester_may_approve for each in run.rules()):
+        return "You have started this run, and the environment does not let you approve it yourself."
+    return ""
+
+
+def _plan_production(context: StepContext) -> Sequence[Change]:
+    try:
+        run, newest = _required(context)
+    except (NotFoundError, SignInError, AccessDeniedError):
+        note = "approved, if you are asked; otherwise, the wizard waits for the approver"
+        return (Change("change", ReleaseRun.kind, f"to {PRODUCTION}", context.names.devops_project, note=note),)
+    records = run.records(newest)
+    stage = stage_of(records, PRODUCTION)
+    if stage is not None and stage.result == SUCCEEDED and all(each.met for each in run.tags()):
+        return (Change("leave", ReleaseRun.kind, run.name, run.where, note=f"{PRODUCTION} succeeded"),)
+    approvals = run.decided(newest, PRODUCTION)
+    waiting = next((each for each in approvals if each.status == PENDING), None)
+    note = _comment(context)
+    said = f" with the comment “{note}”" if note else ""
+    if newest.ended:
+        note = f"started again, as {PRODUCTION} has not succeeded; then approved{said}, if you are asked"
+        consent = f"; {run.note}" if run.note else ""
+        again = Change("create", ReleaseRun.kind, run.name, run.where, run.cost, run.usually, f"{note}{consent}")
+        return _consenting([again], run.digest)
+    reason = _may_decide(context, run, newest, waiting) if waiting is not None else ""
+    if reason:
+        note = f"{reason} The wizard waits for the decision"
+    else:
+        note = f"you approve {PRODUCTION}{said}" if waiting is not None else "the wizard waits for its end"
+    return (Change("change", ReleaseRun.kind, run.name, run.where, run.cost, run.usually, note),)
+
+
+def _comment(context: StepContext) -> str:
+    return context.inputs.get("approval_comment", "").strip()
+
+
+@solve(plan=_plan_production, deadline=LONG_WORK_DEADLINE)
+def approve_production(context: StepContext) -> None:
+    """Approve as the signed-in person if they are asked, otherwise wait for the approver; then wait for Production.
+
+    A release that was rejected, or whose approval timed out, is started once more with the same build. It is safe to
+    kill the wizard meanwhile: the release goes on waiting, and the next start finds it.
+
+    Raises:
+        ServiceError: Somebody rejected it, nobody approved in time, or the stage failed.
+        CancelledByUserError: The person stops waiting; the release is canceled if they want that.
+    """
+    run = replace(lab_release(context, PRODUCTION), told=set())
+    try:
+        newest = ownership.solve(replace(run, asked=True))[0]
+        _approve(context, run, newest)
+        newest = _followed(context, run, newest)
+    except CancelledByUserError:
+        if context.reporter.cancels:
+            run.cancel_newest()
+        raise
+    run.tell_rest()
+    context.reporter.say(f"{PRODUCTION} has the image of build {run.number}: {newest.page}")
+
+
+def _approve(context: StepContext, run: ReleaseRun, newest: Build) -> None:
+    waiting = run.waiting(run.records(newest))
+    if waiting is None:
+        return
+    if reason := _may_decide(context, run, newest, waiting):
+        context.reporter.say(f"{reason} Run {newest.number} is waiting for {run.words(waiting)}: {newest.page}")
+        return
+    context.reporter.stop_if_cancelled()
+    run.client.decide(run.place, waiting.id, _comment(context), approve=True)
+    context.reporter.say(f"You approved {PRODUCTION} of run {newest.number}.")
+
+
+def _followed(context: StepContext, run: ReleaseRun, newest: Build) -> Build:
+    """Wait until Production is done, and return the run.
+
+    Raises:
+        ServiceError: Somebody rejected it, nobody approved in time, or the stage failed.
+    """
+    label = f"{ReleaseRun.kind} {newest.number}"
+
+    def look() -> Build:
+        return run.look(newest) or newest
+
+    while (pending := run.pending((newest,))) is not None:
+        context.reporter.progress(f"{label} is {pending.words}")
+        context.reporter.wait(context.poll_interval)
+        newest = ownership.look_again(context, label, look)
+    if (refused := _refused(run.decided(newest, PRODUCTION))) is not None:
+        raise refused
+    if (trouble := run.trouble((newest,))) is not None:
+        raise trouble
+    return newest
+
+
+@action("Reject the release", inputs=("approval_comment",))
+def reject(context: StepContext) -> None:
+    """Reject Production as the signed-in person, with the comment; the release ends.
+
+    Raises:
+        ConflictError: Nothing waits for them.
+    """
+    run, newest = _required(context, ReadCache())
+    waiting = run.waiting(run.records(newest))
+    if waiting is None:
+        raise ConflictError(f"Run {newest.number} waits for no approval.", "Check the step again.")
+    if reason := _may_decide(context, run, newest, waiting):
+        raise ConflictError(reason, f"Ask {names(waiting.open) or 'an approver'}: {newest.page}")
+    run.client.decide(run.place, waiting.id, _comment(context), approve=False)
+    context.reporter.say(f"You rejected {PRODUCTION} of run {newest.number}.")
