@@ -24,7 +24,6 @@ PATIENCE = 10.0
 SHARDS = 2
 
 OWN_WORDS = {
-    "hol_wizard/lab/prose.py": "reads the lab's own documents only",
     "hol_wizard/tui/guide_text.py": "reads the lab's own documents only",
 }
 """Modules whose patterns never see foreign text."""
@@ -38,6 +37,7 @@ OTHERWISE = {
     r"f'^[ ]*(?:- )?{self.key}:[ ]*(\\S.*)$'": "tried below, through `Named.found`",
     "'|'.join(parts)": "escaped values, tried below through `scrub`",
     r"f'\\b(?:{groups})\\b'": "reads the lab's own documents only",
+    "table.get('expect', '')": "the pattern of a lab's author, which is only compiled here",
     "given.get('path', '')": "the pattern is that of whoever owns the practice cloud",
     "fault.get('path', '')": "the pattern is that of whoever owns the practice cloud",
     "''.join(parts) + '\\\\Z'": "a file pattern of a pipeline, which is that of whoever owns the practice cloud",
