@@ -194,6 +194,38 @@ async def take(folder: Path) -> None:
                 shutil.rmtree(person)
 
 
+TOUR = ("overview", "section-before", "plan", "working", "section-done")
+"""The pictures of the recording, in the order of a first hour."""
+_EACH = 4
+"""Seconds for which each of them is shown."""
+
+
+def tour(folder: Path) -> None:
+    """Write the recording: one picture that changes, without a script, so that every site shows it."""
+    pictures = [(folder / f"{name}-80x24-dark.svg").read_text(encoding="utf-8") for name in TOUR]
+    found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', pictures[0])
+    if found is None:
+        raise ValueError("a picture without a size")
+    share = 100 / len(pictures)
+    style = (
+        f".frame {{ visibility: hidden; animation: tour {_EACH * len(pictures)}s step-end infinite }}\n"
+        f"@keyframes tour {{ 0% {{ visibility: visible }} {share:g}% {{ visibility: hidden }} }}\n"
+        "@media (prefers-reduced-motion) { .frame { animation: none } .frame:first-of-type { visibility: visible } }"
+    )
+    frames = "\n".join(
+        f'<g class="frame" style="animation-delay: {number * _EACH}s">\n{picture.strip()}\n</g>'
+        for number, picture in enumerate(pictures)
+    )
+    file = folder / "tour.svg"
+    file.write_text(
+        f'<svg viewBox="0 0 {found[1]} {found[2]}" xmlns="http://www.w3.org/2000/svg">\n'
+        f"<title>hol-wizard: overview, a step that is not done, its plan, work in progress, and the result</title>\n"
+        f"<style>\n{style}\n</style>\n{frames}\n</svg>\n",
+        encoding="utf-8",
+    )
+    sys.stdout.write(f"{file}\n")
+
+
 def main() -> None:
     """Take all pictures into the folder that was named, or `docs/screens/`."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "screens"
@@ -202,6 +234,7 @@ def main() -> None:
         del os.environ[name]
     os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
     asyncio.run(take(folder))
+    tour(folder)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,3 +112,20 @@ def test_a_step_that_gets_a_check_or_goes_makes_the_page_out_of_date() -> None:
     object.__setattr__(read, "id", "read-it")
     with pytest.raises(KeyError):
         lab_coverage.page(lab)
+
+
+def built(folder: Path) -> subprocess.CompletedProcess[str]:
+    words = [str(Path(sys.executable).with_name("zensical")), "build", "--strict", "-f", str(folder / "zensical.toml")]
+    return subprocess.run(words, capture_output=True, text=True, timeout=120, cwd=folder)
+
+
+def test_the_documents_are_a_site_without_dead_links(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "zensical.toml", tmp_path)
+    shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("__pycache__"))
+    done = built(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    pages = {each.name for each in (tmp_path / "site").glob("*.html")} - {"404.html"}
+    assert pages == {each.with_suffix(".html").name for each in (ROOT / "docs").glob("*.md")}
+    assert "fonts.g" not in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    (tmp_path / "docs" / "index.md").write_text("[a page](nowhere.md)", encoding="utf-8")
+    assert built(tmp_path).returncode != 0
