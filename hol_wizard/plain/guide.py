@@ -100,6 +100,7 @@ class Guide:
                     "Doctor: check the wizard's prerequisites",
                     "What is running now, and what it costs",
                     "Remove everything that this wizard created",
+                    "What you have done: verified, confirmed, what still costs; writes a report",
                 ],
                 "Leave",
                 listed=again,
@@ -116,8 +117,10 @@ class Guide:
                 self._back(self.doctor)
             elif chosen == len(sections) + 3:
                 self._back(self.cost)
-            else:
+            elif chosen == len(sections) + 4:
                 self._back(lambda: self.conversing.undo(None))
+            else:
+                self._back(self.ending)
 
     def section(self, section: Section) -> None:
         """Show a section and its steps, and do what is chosen."""
@@ -243,7 +246,16 @@ class Guide:
         address = self.wizard.portal_url(target)
         self.talk.add(address or "There is no address yet. Choose your names and subscription first.")
 
-    # What costs
+    # What costs, and what is done
+
+    def ending(self) -> None:
+        """Show what is verified and confirmed, how long it took, and what still costs money; write the report."""
+        self.talk.say("Looking what is done, and what costs money …")
+        ending = self.runs.read_cloud(self.wizard.ending)
+        self.talk.say(ending.heading, "bold")
+        for line in ending.lines():
+            self.talk.say(line)
+        self.talk.say(self.wizard.keep_ending(ending))
 
     def cost(self) -> None:
         """Show what is running, what it costs, and what always runs."""

@@ -310,6 +310,12 @@ class HolWizardApp(WatchingApp):
 
         self.push_screen(DoctorDialog(self.wizard))
 
+    def action_ending(self) -> None:
+        """Show what is done, and write the report."""
+        from hol_wizard.tui.modals.ending import EndingDialog
+
+        self.push_screen(EndingDialog(self))
+
     def action_cost(self) -> None:
         """Show what is running and what it costs."""
         from hol_wizard.tui.modals.cost import CostDialog

@@ -99,8 +99,10 @@ class Count:
     confirmed: int = 0
     unchecked: int = 0
     """Steps without a check that a person cannot confirm: done by hand."""
+    skipped: int = 0
+    """Steps that are skipped by choice."""
     total: int = 0
-    """All steps, except those that are skipped by choice."""
+    """All steps: the number stays, whatever becomes of them."""
 
     @property
     def done(self) -> int:
@@ -110,12 +112,12 @@ class Count:
     @property
     def open(self) -> int:
         """Steps that can still be verified or confirmed."""
-        return self.total - self.done - self.unchecked
+        return self.total - self.done - self.unchecked - self.skipped
 
     @property
     def apart(self) -> tuple[str, ...]:
         """Steps that are not verified, in words: `2 confirmed`, `3 by hand`."""
-        parts = ((self.confirmed, "confirmed"), (self.unchecked, "by hand"))
+        parts = ((self.confirmed, "confirmed"), (self.unchecked, "by hand"), (self.skipped, "skipped"))
         return tuple(f"{number} {word}" for number, word in parts if number)
 
     @property
@@ -205,11 +207,10 @@ class Board:
         count = Count()
         for target in targets:
             status, step = self.status(target.key), target.step
-            if status is Status.SKIPPED and not step.confirm:
-                continue
             count.total += 1
             count.passed += status is Status.PASSED
-            count.confirmed += status is Status.SKIPPED
+            count.confirmed += status is Status.SKIPPED and bool(step.confirm)
+            count.skipped += status is Status.SKIPPED and not step.confirm
             count.unchecked += not step.check and not step.confirm
         return count
 

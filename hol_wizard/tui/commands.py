@@ -76,6 +76,16 @@ COMMANDS: tuple[Command, ...] = (
     Command("overview.next", _OVER, "n", "next", "Go on", "Open the next step that is not done yet.", "go on"),
     Command("overview.check", _OVER, "c", "check_all", "Check everything", "Check every step of the lab.", "check all"),
     Command(
+        "overview.solve",
+        _OVER,
+        "S,shift+s",
+        "solve_up_to_here",
+        "Do everything up to here",
+        "Do the section under the cursor and all before it, after showing what would be created.",
+        "do up to here",
+        "S",
+    ),
+    Command(
         "overview.broken",
         _OVER,
         "r",
@@ -84,7 +94,7 @@ COMMANDS: tuple[Command, ...] = (
         "Open the first step that passed earlier and does not now.",
         "no longer passes",
     ),
-    Command("overview.role", _OVER, "f", "filter", "Filter by role", "Show one role's sections, or all.", "filter"),
+    Command("overview.role", _OVER, "f", "filter", "Filter by role", "Show one role's sections, or all."),
     # Section: the step
     Command(
         "step.solve",
@@ -252,6 +262,15 @@ COMMANDS: tuple[Command, ...] = (
         "What is running now, and what it costs",
         "Show what is running, since when, its price per hour, and when it stops.",
         display="$",
+    ),
+    Command(
+        "app.ending",
+        _APP,
+        "E,shift+e",
+        "ending",
+        "What you have done",
+        "Show what is verified and confirmed, how long it took, and what still costs money; writes a report.",
+        display="E",
     ),
     Command("app.about", _APP, "a", "about", "About, and location of the files", "Version, folders and the log file."),
     Command(

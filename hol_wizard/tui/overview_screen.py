@@ -192,7 +192,11 @@ class OverviewScreen(BoardScreen):
                 )
             )
         elif run is None:
-            parts.append(Content.styled("All that can be checked is verified. Well done.", "$success bold"))
+            parts.append(
+                Content.assemble(
+                    ("All that can be checked is verified. ", "$success bold"), ("n", "$accent bold"), " shows the end."
+                )
+            )
         self.put(self.line, Content("   ").join(parts), layout=False)
 
     # Events
@@ -240,9 +244,7 @@ class OverviewScreen(BoardScreen):
             return True
         if action == "regressed":
             return bool(self.board.regressed)
-        if action == "next":
-            return self.board.next_target() is not None
-        if action == "check_all":
+        if action in {"check_all", "solve_up_to_here"}:
             return self.wizard_app.working is None
         return True
 
@@ -250,7 +252,6 @@ class OverviewScreen(BoardScreen):
         """Return why a command is not available now."""
         return {
             "regressed": "Nothing that passed earlier has stopped passing.",
-            "next": "Everything that can be checked or confirmed is done.",
         }.get(action, "")
 
     def action_open(self) -> None:
@@ -258,13 +259,32 @@ class OverviewScreen(BoardScreen):
         self.sections.action_choose()
 
     def action_next(self) -> None:
-        """Open the next step that is not done."""
+        """Open the next step that is not done; after the last one, show the end."""
         if target := self.board.next_target():
             self.wizard_app.open_section(self._section(target.step.section), target.key)
+        else:
+            self.wizard_app.action_ending()
 
     def action_check_all(self) -> None:
         """Check everything."""
         self.wizard_app.check_lab()
+
+    def action_solve_up_to_here(self) -> None:
+        """Do the section under the cursor and all before it, after asking."""
+        from hol_wizard.tui import flows
+
+        if self.sections.current is None:
+            return
+        last = self._section(self.sections.current)
+        targets = [
+            target
+            for section in self.board.lab.sections
+            if section.number <= last.number
+            for target in self.board.section_targets(section)
+            if target.step.solve
+        ]
+        title = f"Sections 1 to {last.number}" if last.number > 1 else last.title
+        self.wizard_app.flow(flows.solve(self.wizard_app, targets, title))
 
     def action_regressed(self) -> None:
         """Open the first step that no longer passes."""

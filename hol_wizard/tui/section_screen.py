@@ -64,7 +64,7 @@ _WHY_NOT = {
     "stop": "Nothing is being changed.",
     "pane": "All panes are on the screen.",
     "copy_log": "Nothing was done here in this session, so the log is empty.",
-    "next_step": "Everything that can be checked or confirmed is done.",
+    "next_step": "This is the only step that is not done.",
     "next_section": "This is the last section.",
     "previous_section": "This is the first section.",
 }
@@ -442,7 +442,7 @@ class SectionScreen(BoardScreen):
             "stop": busy,
             "pane": not self.has_class("-wide"),
             "copy_log": bool(self.board.logs.get(self.section.id)),
-            "next_step": self._next_step() not in {None, target} if action == "next_step" else True,
+            "next_step": self._next_step() != target or target is None if action == "next_step" else True,
             "next_section": self.section.number < max(numbers),
             "previous_section": self.section.number > min(numbers),
         }
@@ -597,8 +597,8 @@ class SectionScreen(BoardScreen):
         """Select the next step that is not done."""
         target = self._next_step()
         if target is None:
-            return
-        if target.step.section == self.section.id:
+            self.wizard_app.action_ending()
+        elif target.step.section == self.section.id:
             self.steps.move_to(target.key)
         else:
             self.wizard_app.open_section(self.board.lab.section(target.step.section), target.key)

@@ -16,6 +16,7 @@ from hol_wizard.engine.ledger import Ledger
 from hol_wizard.engine.progress import Progress
 from hol_wizard.engine.registry import CHECKS, Action
 from hol_wizard.engine.results import Result, Status
+from hol_wizard.errors import WizardError
 from hol_wizard.lab import loader, select
 from hol_wizard.lab.folder import LabFolder
 from hol_wizard.lab.inputs import INPUTS
@@ -28,6 +29,8 @@ from hol_wizard.wizard.answers import Answers
 from hol_wizard.wizard.checks import Checks
 from hol_wizard.wizard.confirming import Confirming
 from hol_wizard.wizard.connection import Connection
+from hol_wizard.wizard.endings import Ending, ending_of
+from hol_wizard.wizard.endings import kept as kept_ending
 from hol_wizard.wizard.graph import Graph
 from hol_wizard.wizard.ledger_care import LedgerCare
 from hol_wizard.wizard.overviews import Overviews
@@ -292,6 +295,22 @@ class Wizard:
     def try_out(self, targets: Sequence[Target], *, keeps: bool, cancelled: threading.Event) -> Iterator[Trial | Event]:
         """Take the targets through for their author: check, solve, check, solve again, undo, check (`Trials.run`)."""
         return self._trials.run(targets, keeps=keeps, cancelled=cancelled)
+
+    def ending(self) -> Ending:
+        """Return what became of the lab by the last checks, and what costs money now. Reads the cloud."""
+        try:
+            from hol_wizard.doctor.cost import lines
+
+            costs = lines(self.cost(), self.command)
+        except WizardError as error:
+            costs = [f"unknown: {error.message}"]
+        entries = self.ledger.entries() if self.ledger.damage is None else ()
+        command = f"{self.command} teardown"
+        return ending_of(self.lab, self.where(), self.last_results(), entries, costs, command)
+
+    def keep_ending(self, ending: Ending) -> str:
+        """Write the report into the profile's folder, and return where it is, or why it is not written."""
+        return kept_ending(ending, self.home.state_folder(self.cloud, self.profile.name) / "report.md")
 
     def cost(self) -> Cost:
         """Return what costs money now (`Overviews.cost`)."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hol_wizard.engine.results import Status
+from hol_wizard.engine.results import Result, Status
 from hol_wizard.tui.overview_screen import OverviewScreen
 from hol_wizard.tui.section_screen import SectionScreen
 from hol_wizard.tui.widgets.rows import Rows
@@ -147,3 +147,43 @@ async def test_a_change_of_what_costs_money_is_told(make_app: MakeApp, fake: Fak
         app.clear_notifications()
         app.take_cost(replace(RUNS, running=()))
         await until_seen(pilot, "No longer running: Cluster cpu (dev). Nothing that is billed")
+
+
+async def test_going_on_after_the_last_step_shows_the_end_and_writes_a_report(
+    make_app: MakeApp, fake: FakeWizard
+) -> None:
+    fake.world.done |= {target.key for target in fake.targets() if target.step.check}
+    fake.profile.change(subscription="11111111-2222-3333-4444-555555555555")
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        fake.confirming.confirm([target for target in fake.targets() if target.step.confirm])
+        app.show_confirmations(fake.confirming.results())
+        await until_seen(pilot, "n shows the end.")
+        await pilot.press("n")
+        await until_seen(pilot, "The lab is done: 19 of 49 steps are verified, 1 confirmed by you.")
+        await pilot.press("end")
+        await until_seen(pilot, "Nothing that is billed by the hour is running.", "The report:")
+        assert (fake.home.state_folder("practice", "default") / "report.md").is_file()
+
+
+async def test_everything_up_to_the_section_under_the_cursor_is_done_with_few_keys(
+    make_app: MakeApp, fake: FakeWizard
+) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down", "down", "S")
+        await until_seen(pilot, "Sections 1 to 3: what this will do", "4 to create")
+        await pilot.press("enter")
+        await until(pilot, lambda: len([key for key in fake.world.done if not key.startswith("tools/")]) == 6)
+        await at_rest(pilot)
+        assert not any(key.startswith("workspace-resources/") for key in fake.world.done)
+
+
+async def test_a_skipped_step_stays_in_the_count(make_app: MakeApp, fake: FakeWizard) -> None:
+    fake.world.results["tools/git"] = Result(Status.SKIPPED, "Not wanted here.")
+    app = make_app("tools")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at_rest(pilot)
+        await until_seen(pilot, "1 of 3, 1 skipped")

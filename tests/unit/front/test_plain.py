@@ -105,7 +105,7 @@ def test_an_answer_without_a_line_end_counts() -> None:
 
 def test_a_wrong_number_is_told_and_the_list_comes_again_when_asked_for() -> None:
     said = walk(FakeWizard(), "99", "?", "0")
-    assert "Type a number from 0 to 7, ? for the list, or q to quit." in said
+    assert "Type a number from 0 to 8, ? for the list, or q to quit." in said
     assert said.count("1. Set up (everyone)") == 2
 
 
@@ -372,7 +372,7 @@ def test_ctrl_c_at_the_doctor_goes_back(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_number_of_thousands_of_digits_is_a_wrong_number() -> None:
-    assert "Type a number from 0 to 7, ? for the list, or q to quit." in walk(FakeWizard(), "9" * 5000, "0")
+    assert "Type a number from 0 to 8, ? for the list, or q to quit." in walk(FakeWizard(), "9" * 5000, "0")
 
 
 def test_what_runs_is_told_also_to_whoever_leaves_with_q() -> None:
