@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,16 @@ def _speed(text: str) -> float:
     value = float(text)
     if value <= 0:
         raise argparse.ArgumentTypeError("a speed is above 0")
+    return value
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds")
     return value
 
 
@@ -146,7 +157,7 @@ def parser_for(state: Path | None, prog: str) -> argparse.ArgumentParser:
     release.add_argument("--organization", default="practice", help="organization (default: practice)")
     release.add_argument("--user", default="", help="who answers (default: organizer@, or attendee@ if only they may)")
     release.add_argument(
-        "--wait", type=float, default=0.0, metavar="SECONDS", help="wait until an approval is pending (default: 0)"
+        "--wait", type=_seconds, default=0.0, metavar="SECONDS", help="wait until an approval is pending (default: 0)"
     )
     return parser
 
@@ -240,15 +251,18 @@ def _talk(arguments: argparse.Namespace) -> Any:
             from hol_wizard.practice.process.release_approval import answer
 
             decision = "time-out" if arguments.time_out else "approve" if arguments.approve is not None else "reject"
-            return answer(
-                endpoints,
-                organization=arguments.organization,
-                approval=arguments.approval,
-                user=arguments.user,
-                decision=decision,
-                comment=arguments.approve or arguments.reject or "",
-                wait=arguments.wait,
-            )
+            # Without it, the practice cloud ends soon after the last wizard, and so does what the release runs.
+            with launch.Lease(endpoints):
+                return answer(
+                    endpoints,
+                    organization=arguments.organization,
+                    approval=arguments.approval,
+                    user=arguments.user,
+                    decision=decision,
+                    comment=arguments.approve or arguments.reject or "",
+                    wait=arguments.wait,
+                    follow=True,
+                )
         case "set":
             return client.settings(**given)
         case _:

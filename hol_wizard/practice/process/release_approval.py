@@ -23,6 +23,7 @@ def answer(
     decision: str,
     comment: str,
     wait: float,
+    follow: bool = False,
 ) -> dict[str, Any]:
     """Answer an approval that a run waits for, as its approver, and return what was done.
 
@@ -34,6 +35,7 @@ def answer(
         decision: `approve` or `reject`; `time-out` lets the time for an answer pass without one.
         comment: Their comment, if any.
         wait: Seconds to wait until an approval is pending.
+        follow: Whether to wait until the run has ended, or waits for something else.
 
     Raises:
         LaunchError: Azure DevOps refuses it, or there is no such approval.
@@ -48,8 +50,11 @@ def answer(
     asked_first = (each.name for each in SECOND if id_of(organization, each.name) in asked)
     name = user or next(asked_first, SECOND[0].name)
     with person(endpoints, organization, name, _SCOPE) as approver:
+        run = _run(approver, project, pending["id"]) if follow else None
         body = [{"approvalId": pending["id"], "status": _STATUS[decision], "comment": comment}]
         (decided,) = approver.ask("PATCH", "/pipelines/approvals", body, project=project)["value"]
+        if run is not None:
+            done |= _followed(approver, project, run)
     said = {"comment": comment} if comment else {}
     return {**done, "approver": approver.display_name, "status": decided["status"], **said}
 
@@ -79,3 +84,33 @@ def _pending(who: Person, approval: str, wait: float) -> tuple[str, dict[str, An
             which = "No approval is pending" if not approval else f"No approval {approval} is pending"
             raise LaunchError(f"{which} in the organization {who.organization}.")
         time.sleep(_LOOK_SECONDS)
+
+
+def _run(who: Person, project: str, approval: str) -> int | None:
+    """Return the ID of the run that waits for an approval; None if it has ended meanwhile."""
+    builds = who.ask("GET", "/build/builds", project=project, statusFilter="inProgress,notStarted")["value"]
+    return next(
+        (
+            int(each["id"])
+            for each in builds
+            if any(one["id"] == approval for one in _records(who, project, each["id"]))
+        ),
+        None,
+    )
+
+
+def _followed(who: Person, project: str, run: int) -> dict[str, Any]:
+    """Wait until a run has ended, or waits at another checkpoint, and return its number with its result."""
+    while True:
+        build = who.ask("GET", f"/build/builds/{run}", project=project)
+        ended = build["status"] == "completed"
+        if ended or any(
+            each["type"] == "Checkpoint" and each["state"] == "inProgress" for each in _records(who, project, run)
+        ):
+            return {"run": build["buildNumber"], "result": build["result"] if ended else "waits for something else"}
+        time.sleep(_LOOK_SECONDS)
+
+
+def _records(who: Person, project: str, run: int) -> list[dict[str, Any]]:
+    """Return the records of a run's timeline."""
+    return list(who.ask("GET", f"/build/builds/{run}/timeline", project=project).get("records") or ())
