@@ -43,8 +43,14 @@ class Confirming:
 
     @property
     def is_possible(self) -> bool:
-        """Whether anything can be confirmed: a confirmation counts for the chosen subscription."""
-        return bool(self._connection.profile.choices.subscription)
+        """Whether anything can be confirmed: a confirmation counts for the chosen subscription, if the lab has one."""
+        return bool(self._connection.profile.choices.subscription) or not self._choosing
+
+    @property
+    def _choosing(self) -> str:
+        """Key of the step that chooses the subscription; empty for a lab without one."""
+        steps = self._graph.lab.steps.values()
+        return next((step.key for step in steps if step.solve and "subscription" in step.inputs), "")
 
     def statement(self, target: Target) -> str:
         """Return the statement that a person confirms, with their own names."""
@@ -140,7 +146,7 @@ class Confirming:
         if not self.is_possible:
             raise UsageError(
                 "Nothing can be confirmed yet: a confirmation counts for one subscription, and none is chosen.",
-                self._wording.speak("<first set-up/choose-the-subscription>."),
+                self._wording.speak(f"<first {self._choosing}>."),
             )
         kept = self._store.confirm([self._stated(target) for target in targets], by or self._person)
         return Confirmed({target.key: self._spoken(target) for target in targets}, kept)

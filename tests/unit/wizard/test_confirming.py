@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,10 +124,21 @@ def test_the_engine_refuses_a_checked_step_whoever_asks() -> None:
     assert looked(wizard)[READ].confirmed is None
 
 
-def test_without_a_subscription_nothing_can_be_confirmed() -> None:
-    wizard = reader(subscription="")
-    with pytest.raises(UsageError, match="counts for one subscription"):
+def test_nothing_can_be_confirmed_before_the_subscription_of_the_lab_is_chosen() -> None:
+    lab = reading_lab()
+    choose = replace(lab.sections[0].steps[1], id="choose", title="Choose", needs=(), inputs=("subscription",))
+    section = replace(lab.sections[0], steps=(choose, *lab.sections[0].steps))
+    wizard = FakeWizard(saved=CHOSEN | {"subscription": ""}, lab=replace(lab, sections=(section,)))
+    assert not wizard.confirming.is_possible
+    with pytest.raises(UsageError, match="counts for one subscription") as refused:
         wizard.confirming.confirm([wizard.target(READ)])
+    assert refused.value.hint == "Do “Choose” first (section train)."
+
+
+def test_a_lab_without_a_subscription_is_confirmed_without_one() -> None:
+    wizard = reader(subscription="")
+    wizard.confirming.confirm([wizard.target(READ)])
+    assert looked(wizard)[READ].confirmed is not None
 
 
 def test_a_section_stands_for_its_steps_that_can_be_confirmed(capsys: pytest.CaptureFixture[str]) -> None:
