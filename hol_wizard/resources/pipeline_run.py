@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import ClassVar, Final
 
 from hol_wizard.engine.ownership import Pending
 from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import NotAgreedError, NotFoundError, ServiceError, WizardError
+from hol_wizard.lab.model import Environment
 from hol_wizard.resources import pipeline_file
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import branches, organization, seeded_repository
@@ -18,6 +21,8 @@ from hol_wizard.resources.in_project import InProject
 from hol_wizard.resources.long_run import LongRun
 from hol_wizard.resources.pipeline import BuildPipeline, lab_pipeline
 from hol_wizard.resources.starter_project import BUILD, RELEASE
+from hol_wizard.resources.training_run import TrainingRun, known_remedy
+from hol_wizard.services.databricks.job_runs import JobRun
 from hol_wizard.services.devops.builds import Build, Record
 from hol_wizard.services.devops.pipelines import Pipeline
 
@@ -25,6 +30,16 @@ ARTIFACT: Final = "PipelineArtifacts"
 """What a run publishes: `artifacts.json`, and the results of the tests."""
 USUALLY: Final = 1500.0
 """Seconds of a run of the lab's pipeline: training takes longest. [K]"""
+logger = logging.getLogger(__name__)
+
+TRAINING: Final = "Train Model"
+"""Title of the task that trains."""
+CANCELED: Final = "canceled"
+"""Result of a run, or of a part of it, that somebody has canceled."""
+_TRAINS: Final = "Project_One build "
+"""Name of the run in Databricks, up to the ID of the pipeline's run (`submit_run_db.py` of the starter)."""
+_SKEW: Final = timedelta(minutes=10)
+"""By how much the clocks of Azure DevOps and Databricks may differ."""
 _SHORT: Final = 10
 _LINES: Final = 8
 """Last lines of a step's log that are told; the page has all of them."""
@@ -66,6 +81,29 @@ _REMEDIES: Final = (
     (
         r"Secret does not exist|Scope .{1,300} does not exist",
         "The notebook cannot read a secret: <first secrets/create-the-secret-scope>.",
+    ),
+    (
+        r"secret with \(name/id\) .* was not found|secret .{1,200} (was not found|does not exist) in .*vault",
+        "The variable group names a secret that the vault does not have: <first variable-group/link-the-key-vault>.",
+    ),
+    (
+        r"AADSTS7000222|client secret keys? .* expired",
+        "The client secret has expired. Use a connection without a secret "
+        "(<first variable-group/trust-the-service-connection>); for the data lake's: "
+        "<first secrets/add-the-secrets-of-the-data-lake>.",
+    ),
+    (
+        r"Artifact .{1,200} already exists",
+        "Two tasks publish an artifact under the same name. Give one of them another name in the file.",
+    ),
+    (
+        r"stopped hearing from agent|lost communication",
+        "The agent ended before the run did. Nothing is wrong with the file: run it again. A training that it had "
+        "started can still be in progress.",
+    ),
+    (
+        r"exceeded the maximum (execution )?time|ran longer than the maximum time",
+        "The job reached its time limit. See which step took long; a cluster that starts slowly is usual.",
     ),
     (r"toomanyrequests", "Docker Hub limits anonymous downloads. Run it again later."),
 )
@@ -165,8 +203,45 @@ class PipelineRun(LongRun[Build], InProject[tuple[Build, ...]]):
         now = [each.name for each in steps if each.state == "inProgress"]
         done = sum(each.state == "completed" for each in steps)
         if now:
-            return f"going on ({now[-1]}, {done} of {len(steps)} steps done)"
+            training = self.training(run) if now[-1] == TRAINING else None
+            words = f", Databricks: {training.state.lower()}, {training.page}" if training is not None else ""
+            return f"going on ({now[-1]}, {done} of {len(steps)} steps done{words})"
         return "going on" if run.status == "inProgress" else "waiting for an agent"
+
+    @property
+    def _trainer(self) -> TrainingRun:
+        """The runs in the pipeline's workspace."""
+        return TrainingRun(replace(self.context, environment=Environment.PIPELINE), self.commit)
+
+    def training(self, run: Build) -> JobRun | None:
+        """Return the run in Databricks that trains for a run of the pipeline; None: there is none, or it is not seen.
+
+        Azure DevOps has the log of a step only when the step has ended, so the run is found by its name in the
+        pipeline's workspace. An account without access to that workspace, or that is no administrator there, does not
+        see it: Databricks then shows other people's runs only to those whom their owner permits.
+        """
+        if run.started is None:
+            return None
+        name = f"{_TRAINS}{run.id}"
+        try:
+            found = self._trainer.enter(ReadCache()).submitted_runs(run.started - _SKEW)
+        except WizardError as error:
+            logger.info("the training of run %s cannot be followed: %s", run.id, error.message)
+            return None
+        return next((each for each in found if each.name == name), None)
+
+    def _training_failed(self, run: Build) -> tuple[str, str]:
+        """Return what the notebook of a failed training said with its page, and what to do about it; empty: unknown."""
+        training = self.training(run)
+        if training is None or not training.ended or training.succeeded:
+            return "", ""
+        try:
+            output = self._trainer.here.run_output(training)
+        except WizardError as error:
+            logger.info("the output of the training of run %s cannot be read: %s", run.id, error.message)
+            return f"Databricks: {training.result or training.state}, {training.page}", ""
+        said = output.error or training.message or training.result
+        return f"Databricks: {said[:300]}, {training.page}", known_remedy(f"{said} {output.trace}")
 
     def tell_rest(self) -> None:
         """Say which steps have ended since somebody has looked last; call it when the run has ended."""
@@ -189,17 +264,35 @@ class PipelineRun(LongRun[Build], InProject[tuple[Build, ...]]):
         newest = found[0]
         if newest.succeeded:
             return None
-        first = cause(self.records(newest))
+        records = self.records(newest)
+        if newest.result == CANCELED:
+            return self._canceled(newest, records)
+        first = cause(records)
         log = self.client.log(self.place, newest.id, first.log) if first is not None and first.log else []
         end = [_TIME.sub("", line) for line in log[-_SEARCHED:]]
         said = "; ".join(filter(None, (*(first.issues if first is not None else ()), *newest.problems)))
         told = "\n".join((said, *end))
         where = f" in {first.name}" if first is not None and first.kind == "Task" else ""
+        remedy = remedy_of(told, where)
+        if first is not None and first.name == TRAINING:
+            trained, cure = self._training_failed(newest)
+            said, remedy = "; ".join(filter(None, (said, trained))), cure or remedy
+        brief = said[:500].rstrip(".")
         return ServiceError(
-            f"Run {newest.number} ended as {newest.result}{where}{f': {said[:500]}' if said else ''}.",
+            f"Run {newest.number} ended as {newest.result}{where}{f': {brief}' if said else ''}.",
             # Values are masked in a log, so it only suggests a remedy; what a run has done is never read from it.
-            f"{remedy_of(told, where)} The run's page: {newest.page}",
+            f"{remedy} The run's page: {newest.page}",
             detail="\n".join(end)[-2000:],
+        )
+
+    def _canceled(self, run: Build, records: Sequence[Record]) -> WizardError:
+        """Return that somebody canceled a run, and in which step."""
+        steps = [each for each in records if each.kind == "Task" and each.result == CANCELED]
+        where = f" in {steps[0].name}" if steps else ""
+        ended = " Its training in Databricks is canceled as well." if steps and steps[0].name == TRAINING else ""
+        return ServiceError(
+            f"Run {run.number} was canceled{where}.",
+            f"Somebody canceled it, or it reached its time limit.{ended} The run's page: {run.page}",
         )
 
     def expectations(self, found: tuple[Build, ...]) -> Sequence[Expectation]:

@@ -321,9 +321,13 @@ class TrainingRun(LongRun[JobRun], InWorkspace[tuple[JobRun, ...]]):
         )
 
 
+def known_remedy(said: str) -> str:
+    """Return what to do about what a failed run says; empty if it is none of the known causes."""
+    return next((remedy for pattern, remedy in _REMEDIES if re.search(pattern, said)), "")
+
+
 def remedy_of(said: str) -> str:
     """Return what to do about what a failed run says."""
-    for pattern, remedy in _REMEDIES:
-        if re.search(pattern, said):
-            return remedy
+    if known := known_remedy(said):
+        return known
     return "Read the notebook's error there, correct the code, and pull it into the Git folder."
