@@ -90,7 +90,7 @@ def _command(context: StepContext, declared: Declared) -> Result:
         seen.append(Expectation("Output", f"a match of {pattern}", _short(printed) or "nothing", met=met))
     return judge(
         seen,
-        passed=f"{shown} printed what is expected{f': {_short(printed)}' if declared.expect else ''}",
+        passed=f"{shown} printed what is expected: {_short(printed)}" if declared.expect else f"{shown} succeeded.",
         failed=f"{shown} did not succeed." if answer.code else f"{shown} did not print what is expected.",
         next_action=_next(context),
         detail=printed[-_DETAIL:],

@@ -81,6 +81,7 @@ class Trials:
         for trial in trials.values():
             if cancelled.is_set():
                 trial.left = "the run was stopped."
+                yield trial
                 continue
             began = time.monotonic()
             yield from self._there(trial, trials, cancelled)
@@ -112,7 +113,9 @@ class Trials:
         trial.phases["solve"] = "done" if begun else "-"
         trial.phases["check"] = str(result.status)
         if result.status not in _DONE:
-            if begun:
+            if cancelled.is_set():
+                trial.left = "the run was stopped."
+            elif begun:
                 trial.wrong = f"after the solve: {result.summary}"
             elif step.human or step.person:
                 who = f"{words_for(step)}: " if step.person else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ from junitparser import JUnitXml
 
 from hol_wizard import cli
 from hol_wizard.lab.folder import read_folder
+from hol_wizard.paths import Home
+from hol_wizard.services.endpoints import Endpoints
+from hol_wizard.wizard.facade import open_wizard
+from hol_wizard.wizard.trials import Trial
 
 GIT = '"git", "config", "--file", "{home_folder}/lab.ini"'
 GOOD = f"""
@@ -115,3 +120,24 @@ def test_a_table_that_was_written_is_replaced_by_the_next(tmp_path: Path) -> Non
     shutil.rmtree(tmp_path / "lab")
     assert cli.main([*write(tmp_path / "lab", HAND), "--output", str(report)]) == 3
     assert 'errors="1"' in report.read_text(encoding="utf-8")
+
+
+def test_a_stopped_test_undoes_what_it_has_done(tmp_path: Path) -> None:
+    write(tmp_path / "lab", GOOD, OTHER)
+    wizard = open_wizard(
+        home=Home(tmp_path / "config", tmp_path / "state"),
+        cloud="azure",
+        profile="default",
+        connect=lambda: Endpoints.of_cloud("azure"),
+        environ={},
+        screens=tmp_path / "lab",
+    )
+    stop = threading.Event()
+    trials = {}
+    for event in wizard.try_out(wizard.targets(), keeps=True, cancelled=stop):
+        if isinstance(event, Trial):
+            trials[event.target.key] = event
+            stop.set()
+    assert trials["one/good"].phases["after"] == "failed"
+    assert (trials["one/other"].left, trials["one/other"].phases) == ("the run was stopped.", {})
+    assert "[a]" not in (Path.home() / "lab.ini").read_text(encoding="utf-8")
