@@ -298,6 +298,21 @@ def _set_variable() -> str:
     return f"export {VARIABLE}=/a/folder/of/yours"
 
 
+def read_file(path: Path) -> bytes:
+    """Return a file's content; a named pipe, which would wait for a writer forever, and a device are refused.
+
+    Raises:
+        OSError: It cannot be read, or is not a file.
+    """
+    import stat
+
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a file")
+        return file.read()
+
+
 def write_private(path: Path, data: bytes) -> None:
     """Replace a file completely or not at all, readable only by its owner.
 

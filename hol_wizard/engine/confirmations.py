@@ -20,7 +20,7 @@ from typing import Final
 
 from hol_wizard.engine.results import Confirmation
 from hol_wizard.errors import UsageError
-from hol_wizard.paths import write_private
+from hol_wizard.paths import read_file, write_private
 
 logger = logging.getLogger(__name__)
 
@@ -158,14 +158,14 @@ class Confirmations:
         name = f"{self.path.name}.damaged-{now:%Y%m%dT%H%M%SZ}"
         places = (self.path.with_name(f"{name}-{number}" if number else name) for number in range(1_000_000))
         kept = next(place for place in places if not place.exists())
-        write_private(kept, self.path.read_bytes())
+        write_private(kept, read_file(self.path))
         logger.warning("kept the damaged confirmations as %s", kept)
         return kept
 
     def _read(self) -> tuple[list[_Line], int]:
         """Return the readable lines, and the number of unreadable ones."""
         try:
-            content = self.path.read_bytes()
+            content = read_file(self.path)
         except FileNotFoundError:
             return [], 0
         except OSError as error:

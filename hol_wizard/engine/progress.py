@@ -12,7 +12,7 @@ from typing import Any
 
 from hol_wizard.engine.results import Result, Status
 from hol_wizard.errors import UsageError
-from hol_wizard.paths import write_private
+from hol_wizard.paths import read_file, write_private
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class Progress:
 
     def _document(self) -> dict[str, Any]:
         try:
-            document = json.loads(self.path.read_text(encoding="utf-8"))
+            document = json.loads(read_file(self.path))
         except (OSError, ValueError, RecursionError):
             return {}
         return document if isinstance(document, dict) and document.get("version") == VERSION else {}

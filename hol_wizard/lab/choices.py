@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from dataclasses import dataclass, fields, replace
@@ -11,7 +12,7 @@ from typing import Any, Final
 from hol_wizard.errors import UsageError
 from hol_wizard.lab.names import USUAL_BRANCH, Names
 from hol_wizard.lab.toml import TomlError, key_lines, parse
-from hol_wizard.paths import as_text, expanded, problem_with_text, write_private
+from hol_wizard.paths import as_text, expanded, problem_with_text, read_file, unwritable, write_private
 
 VERSION: Final = 1
 """Version of the file's format."""
@@ -184,7 +185,7 @@ class Choices:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_file(path).decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError:
         return ""
     except UnicodeDecodeError as error:
@@ -193,7 +194,14 @@ def _read(path: Path) -> str:
             f"{path}:{line}: this is not UTF-8 text.",
             "Save the file as UTF-8, or move it and choose again. Nothing was changed.",
         ) from error
+    except NotADirectoryError as error:
+        raise unwritable(path, error) from error
     except OSError as error:
+        if path.is_dir() or error.errno == errno.EINVAL:
+            raise UsageError(
+                f"{path} is not a file, so your choices cannot be read.",
+                "Move it, or use another profile with --profile NAME. Nothing was changed.",
+            ) from error
         raise UsageError(
             f"Cannot read {path}: {error.strerror or error}.",
             "Give yourself the right to read it, or use another profile with --profile NAME. Nothing was changed.",

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from hol_wizard.paths import read_file
+
 logger = logging.getLogger(__name__)
 
 
@@ -41,7 +43,7 @@ class UiState:
         if path is None:
             return memory
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = json.loads(read_file(path))
         except FileNotFoundError:
             return memory
         except (OSError, ValueError, RecursionError) as error:

@@ -184,6 +184,20 @@ def test_a_damaged_file_of_the_azure_cli_is_named_instead_of_nobody(tmp_path: Pa
     assert file.read_text(encoding="utf-8") == content
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+@pytest.mark.parametrize("name", ["config/azure/default.toml", "state/azure/default/progress.json"])
+def test_a_named_pipe_in_the_place_of_a_file_holds_nobody_up(tmp_path: Path, name: str) -> None:
+    pipe = tmp_path / "wizard" / name
+    pipe.parent.mkdir(parents=True)
+    os.mkfifo(pipe)
+    ended = run("--check", "tools/python", home=tmp_path)
+    if name.endswith(".toml"):
+        assert ended.returncode == 2
+        assert f"{pipe} is not a file" in ended.stderr
+    else:
+        assert ended.returncode == 0, ended.stderr
+
+
 CHOICES = {
     "PREFIX": "contoso",
     "LOCATION": "westeurope",

@@ -86,7 +86,7 @@ def test_a_broken_or_foreign_file_is_named_with_its_line_and_never_overwritten(
 
 def test_a_folder_in_the_place_of_the_file_is_told(file: Path) -> None:
     file.mkdir(parents=True)
-    with pytest.raises(UsageError, match="Cannot read"):
+    with pytest.raises(UsageError, match="is not a file"):
         Choices.load(file)
 
 
