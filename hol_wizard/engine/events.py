@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hol_wizard.engine.results import Result
 
@@ -85,6 +85,19 @@ class RunFinished:
     """Keys of the targets on the longest chain through what they need of each other, by these durations."""
     uncertain: bool = False
     """Whether something is unknown that no result reports, such as after damage to the ledger; `notes` says what."""
+
+    def behind(self, before: RunFinished) -> RunFinished:
+        """Return the end of two runs, one after the other, as of one: the last results, the time and notes of both."""
+        both = dict(before.durations)
+        for key, seconds in self.durations.items():
+            both[key] = both.get(key, 0.0) + seconds
+        return replace(
+            self,
+            seconds=before.seconds + self.seconds,
+            notes=tuple(dict.fromkeys((*before.notes, *self.notes))),
+            durations=both,
+            critical_path=tuple(dict.fromkeys((*before.critical_path, *self.critical_path))),
+        )
 
 
 Event = CheckStarted | CheckFinished | WorkStarted | Said | Progressed | PersonNeeded | WorkFinished | RunFinished

@@ -80,6 +80,7 @@ def solve(wizard: Wizard, targets: Sequence[Target], *, review: bool = True, who
     if (yield from _doubts(wizard)) is None:
         return
     because: tuple[str, ...] = ()
+    before: RunFinished | None = None
     for left in reversed(range(_QUESTIONS)):
         consent = Consent(lambda: wizard.plan(targets, answers, whole=whole), because=because)
         if asked and not because and _only_saves_answers(wizard, consent):
@@ -97,6 +98,9 @@ def solve(wizard: Wizard, targets: Sequence[Target], *, review: bool = True, who
             ),
         )
         yield work
+        if before is not None and work.finished is not None:
+            work.finished = work.finished.behind(before)
+        before = work.finished
         results = work.finished.results.values() if work.finished is not None else ()
         because = tuple(result.summary for result in results if result.ask_again)
         if not because or not left or (work.finished is not None and work.finished.cancelled):

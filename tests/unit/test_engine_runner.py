@@ -416,3 +416,16 @@ def test_what_comes_after_another_task_waits_for_it_but_does_not_need_it() -> No
 
 def _passed_if(done: bool) -> Result:
     return PASSED if done else FAILED
+
+
+def test_two_runs_one_after_the_other_end_as_one() -> None:
+    first = RunFinished(
+        {"a": PASSED, "b": FAILED}, 3.0, notes=("one",), durations={"a": 2.0, "b": 1.0}, critical_path=("a", "b")
+    )
+    second = RunFinished(
+        {"a": PASSED, "b": PASSED}, 2.0, notes=("one", "two"), durations={"b": 2.0}, critical_path=("b",)
+    )
+    both = second.behind(first)
+    assert both.results == second.results
+    assert (both.seconds, both.durations, both.critical_path) == (5.0, {"a": 2.0, "b": 3.0}, ("a", "b"))
+    assert both.notes == ("one", "two")
