@@ -157,8 +157,7 @@ class PipelineRun(LongRun[Build], InProject[tuple[Build, ...]]):
     def note(self) -> str:
         """Return what runs, and where, for the person's consent."""
         what = f"tasks: {', '.join(self.tasks)}" if self.tasks else ""
-        here = f"the programs of this commit run on your machine as you; digest {self.digest[:_SHORT]}"
-        return "; ".join(filter(None, (what, here if self.digest else "")))
+        return "; ".join(filter(None, (what, runs_here(self.digest))))
 
     # Checking
 
@@ -351,7 +350,7 @@ class PipelineRun(LongRun[Build], InProject[tuple[Build, ...]]):
             NotAgreedError: It would run on the person's machine, and they have not agreed to exactly this.
         """
         self.consent()
-        if self.starts in self.context.agreed:
+        if self.starts and self.starts in self.context.agreed:
             self.context.services.identity.consent_to_run(self.starts)
         made = self.client.queue_build(self.enter(ReadCache()).id, self.pipeline, self.branch, self.commit)
         self.context.reporter.say(f"Run {made.number} is queued: {made.page}")
@@ -420,6 +419,11 @@ def remedy_of(said: str, where: str = "") -> str:
     if "Run Unit Tests" in where:
         return "See which test failed: <step build-pipeline/read-the-results>."
     return "Read the log of this step on the run's page, and correct the cause."
+
+
+def runs_here(digest: str) -> str:
+    """Return that what has a digest runs on the person's own machine, for a plan; empty if it runs elsewhere."""
+    return f"the programs of this commit run on your machine as you; digest {digest[:_SHORT]}" if digest else ""
 
 
 def run_digest(context: StepContext, pipeline: int, name: str, file: str, branch: str, commit: str) -> str:

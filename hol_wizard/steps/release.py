@@ -41,6 +41,7 @@ from hol_wizard.resources.devops_user import required_project
 from hol_wizard.resources.pipeline import BuildPipeline
 from hol_wizard.resources.pipeline_file import UnreadableFileError, compare, read
 from hol_wizard.resources.pipeline_permission import PipelinePermission
+from hol_wizard.resources.pipeline_run import runs_here
 from hol_wizard.resources.release_run import (
     PRODUCTION,
     PRODUCTION_ENVIRONMENT,
@@ -433,7 +434,8 @@ def _plan_release(context: StepContext) -> Sequence[Change]:
     except (NotFoundError, ConflictError, SignInError):
         later = Change("later", ReleaseRun.kind, f"of {context.names.release_pipeline}")
     try:
-        return (replace(later, consent=release_digest(context)),)
+        digest = release_digest(context)
+        return (replace(later, consent=digest, note=runs_here(digest)),)
     except (NotFoundError, ConflictError, SignInError):
         return (later,)
 

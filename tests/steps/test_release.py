@@ -13,6 +13,8 @@ import pytest
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import CancelledByUserError, ConflictError, NotFoundError, ServiceError
 from hol_wizard.practice import seed
+from hol_wizard.practice.process import launch
+from hol_wizard.practice.process.release_approval import answer
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.release_run import lab_release, release_digest
 from hol_wizard.steps import build_pipeline, release
@@ -313,3 +315,21 @@ def test_a_stage_that_failed_names_its_step(seeded: Attendee, practice_cloud: Pr
     assert result.status is Status.FAILED
     assert " ended as failed in Promote the image" in result.summary
     assert len(runs(project)) == 1
+
+
+def test_an_approval_that_nobody_gave_in_time_is_told_although_the_run_may_have_succeeded(
+    released: Attendee, practice_cloud: PracticeCloud
+) -> None:
+    project = Pipelines(practice_cloud)
+    endpoints = launch.read_endpoints(practice_cloud.state) or {}
+    answer(endpoints, organization="practice", approval="", user="", decision="time-out", comment="", wait=30)
+    deadline = time.monotonic() + 30
+    while runs(project)[0]["status"] != "completed":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    result = release.production_has_the_image(context_of(released, PRODUCTION))
+    assert result.status is Status.FAILED
+    assert result.summary.startswith("Nobody approved the release to Production in time: Alex Attendee was asked at 20")
+    (planned,) = release._plan_production(context_of(released, PRODUCTION))
+    assert (planned.verb, planned.consent != "") == ("create", True)
+    assert release.qa_has_the_image(context_of(released, QA)).status is Status.PASSED
