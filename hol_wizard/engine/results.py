@@ -94,6 +94,29 @@ class Result:
         return self.status is Status.PASSED
 
 
+NOT_CHECKED = "not checked"
+"""The word for a step without a result, in every front end."""
+TO_DO = "to do"
+"""The word for a step that its check did not find done, and that nobody has started."""
+
+
+def word_of(result: Result, *, tried: bool = False) -> str:
+    """Return the word for a result: FAILED is "to do" until somebody has tried the step, or a part of it exists.
+
+    A lab that nobody has started must not look like a list of failures.
+
+    Args:
+        result: The result of the last check.
+        tried: Whether somebody has tried the step, or it passed earlier.
+    """
+    if result.confirmed is not None:
+        return "confirmed"
+    if result.confirmable:
+        return TO_DO
+    started = tried or any(expectation.met for expectation in result.expectations)
+    return TO_DO if result.status is Status.FAILED and not started else str(result.status)
+
+
 def judge(
     expectations: Iterable[Expectation], *, passed: str, failed: str, next_action: str, detail: str = ""
 ) -> Result:

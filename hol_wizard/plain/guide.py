@@ -15,7 +15,7 @@ from hol_wizard.lab.model import Section, Target, targets_of
 from hol_wizard.lines import one_line
 from hol_wizard.plain.conversing import Conversing
 from hol_wizard.plain.runs import Runs
-from hol_wizard.plain.talk import BackError, EndError, LeaveError, Talk
+from hol_wizard.plain.talk import CONTINUE, BackError, EndError, LeaveError, Talk
 from hol_wizard.report import (
     INTERRUPTED,
     result_lines,
@@ -92,6 +92,7 @@ class Guide:
         while True:
             if again:
                 self.talk.heading("All sections")
+            following = self._following()
             chosen = self.talk.choose(
                 "Sections, and other choices:",
                 [
@@ -104,11 +105,14 @@ class Guide:
                 ],
                 "Leave",
                 listed=again,
+                enter=self._continuing(following) if following else "",
             )
             again = chosen <= len(sections)
             if chosen == 0:
                 return 0
-            if again:
+            if chosen == CONTINUE and following is not None:
+                self._back(partial(self._continue, following))
+            elif again:
                 self._back(partial(self.section, sections[chosen - 1]))
             elif chosen == len(sections) + 1:
                 self._back(lambda: self.runs.look(None, "the whole lab"))
@@ -121,6 +125,24 @@ class Guide:
                 self._back(lambda: self.conversing.undo(None))
             else:
                 self._back(self.ending)
+
+    def _following(self) -> Target | None:
+        """Return the first step in the lab's order that can be done and is not."""
+        able = (target for target in self.wizard.targets() if target.step.check or target.step.confirm)
+        missing = [target for target in able if not self.runs.done(target)]
+        doable = (target for target in missing if not self.runs.is_blocked(target))
+        return next(doable, next(iter(missing), None))
+
+    def _continuing(self, target: Target) -> str:
+        """Return what Enter does: `continue with “Sign in” (section 1)`."""
+        number = self.wizard.lab.section(target.step.section).number
+        return f"continue with “{self.runs.title(target)}” (section {number})"
+
+    def _continue(self, target: Target) -> None:
+        """Show a step, then those that follow it in its section."""
+        section = self.wizard.lab.section(target.step.section)
+        targets = [each for step in section.steps for each in targets_of(step)]
+        self.steps(targets, targets.index(target))
 
     def section(self, section: Section) -> None:
         """Show a section and its steps, and do what is chosen."""

@@ -19,7 +19,7 @@ from hol_wizard.engine.events import (
     WorkStarted,
 )
 from hol_wizard.engine.reporter import StopRequest
-from hol_wizard.engine.results import Result, Status, worst
+from hol_wizard.engine.results import NOT_CHECKED, Result, Status, word_of, worst
 from hol_wizard.lab.model import Section, Target, targets_of
 from hol_wizard.lines import one_line
 from hol_wizard.plain.talk import BackError, EndError, Talk
@@ -48,6 +48,8 @@ class Runs:
         self.wizard = wizard
         self.talk = talk
         self.results: dict[str, Result] = wizard.confirming.results()
+        self.tried: set[str] = set()
+        """Steps that the person has checked alone, or had done, in this session."""
         self.remembered: Mapping[str, Status] = wizard.last_results()
 
     def look(self, targets: Sequence[Target] | None, what: str = "", *, show: bool = False) -> None:
@@ -55,6 +57,8 @@ class Runs:
         talk = self.talk
         if what:
             talk.say(f"Checking {what} … Press Ctrl-C to stop.")
+        if targets is not None and len(targets) == 1:
+            self.tried |= {target.key for target in targets}
         cancelled = threading.Event()
         done = 0
         asked: Mapping[str, Result] = {}
@@ -87,6 +91,7 @@ class Runs:
             for event in in_background(events):
                 if isinstance(event, WorkStarted):
                     busy[event.target] = None
+                    self.tried.add(event.target)
                 elif isinstance(event, WorkFinished):
                     busy.pop(event.target, None)
                 if interrupts.count and not cancelled.is_set():
@@ -181,25 +186,30 @@ class Runs:
         title = self.wizard.text(target.step.title, target.environment)
         return f"{title} ({target.environment})" if target.environment else title
 
+    def is_blocked(self, target: Target) -> bool:
+        """Return whether another step must be done before this one."""
+        result = self.results.get(target.key)
+        return result is not None and result.status is Status.BLOCKED
+
     def standing(self, target: Target) -> str:
         """Return the status of a step, in words."""
         if result := self.results.get(target.key):
-            return "confirmed by you" if result.confirmed else str(result.status)
+            return word_of(result, tried=target.key in self.tried)
         if status := self.remembered.get(target.key):
             return f"{status} when last checked"
-        return "not checked yet"
+        return NOT_CHECKED
 
     def section_line(self, section: Section) -> str:
         """Return a section's title and status, as a choice."""
         targets = [target for step in section.steps for target in targets_of(step)]
         seen = [self.results[target.key] for target in targets if target.key in self.results]
         if not seen:
-            return f"{section.title} ({section.role}): not checked yet"
+            return f"{section.title} ({section.role}): {NOT_CHECKED}"
         confirmed = sum(self.confirmed(target) for target in targets)
         done = sum(self.done(target) for target in targets) - confirmed
         by_hand = sum(not target.step.check and not target.step.confirm for target in targets)
         parts = [f"{done} of {len(targets)} done"]
-        parts += [f"{confirmed} confirmed by you"] if confirmed else []
+        parts += [f"{confirmed} confirmed"] if confirmed else []
         parts += [f"{by_hand} by hand"] if by_hand else []
         return f"{section.title} ({section.role}): {', '.join([*parts, worst(each.status for each in seen)])}"
 

@@ -20,6 +20,8 @@ from hol_wizard.lines import clean
 from hol_wizard.prompts import numbered, unseen
 
 WIDEST = 100
+CONTINUE = -1
+"""The choice of Enter alone."""
 
 
 class EndError(Exception):
@@ -137,14 +139,15 @@ class Talk:
         self._output.flush()
         return self._answers.readline()
 
-    def choose(self, title: str, choices: Sequence[str], zero: str, *, listed: bool = True) -> int:
-        """Return the number of a choice, starting at 1; 0 to go back.
+    def choose(self, title: str, choices: Sequence[str], zero: str, *, listed: bool = True, enter: str = "") -> int:
+        """Return the number of a choice, starting at 1; 0 to go back, `CONTINUE` for Enter alone.
 
         Args:
             title: The heading of the choices.
             choices: Their texts.
             zero: The text for 0.
             listed: Whether to list them immediately; `?` always does.
+            enter: What Enter alone does; empty if it does nothing.
 
         Raises:
             LeaveError: The person leaves.
@@ -155,6 +158,8 @@ class Talk:
 
         def show() -> None:
             self.add(title)
+            if enter:
+                self.say(f"Enter: {enter}")
             for number, choice in enumerate(choices, start=1):
                 self.say(f"{number:>{width}}. {choice}")
             self.say(f"{0:>{width}}. {zero}")
@@ -164,6 +169,8 @@ class Talk:
         while True:
             answer = self.ask("Number:" if listed else "Number (? lists the choices):")
             folded = answer.casefold()
+            if enter and not answer:
+                return CONTINUE
             number = numbered(answer, len(choices))
             if number or answer == "0":
                 return number

@@ -17,7 +17,7 @@ from hol_wizard.engine.events import (
     WorkFinished,
     WorkStarted,
 )
-from hol_wizard.engine.results import Result, Status
+from hol_wizard.engine.results import NOT_CHECKED, TO_DO, Result, Status, word_of
 from hol_wizard.lab.model import Lab, Section, Target, targets_of
 
 FLASH_SECONDS = 3.0
@@ -51,7 +51,7 @@ LOOKS: Mapping[str, Look] = {
     "skipped": Look("–", "skipped", "$foreground 60%"),
     "confirmed": Look("●", "confirmed", "$success 70%"),
     "no check": Look("·", "no check", "$foreground 50%"),
-    "not seen": Look("·", "not seen", "$foreground 60%"),
+    "not checked": Look("·", "not checked", "$foreground 60%"),
     "checking": Look("◌", "checking", "$primary"),
     "working": Look("»", "working", "$accent bold"),
     "queued": Look("·", "queued", "$accent"),
@@ -176,8 +176,7 @@ class Board:
     def look(self, key: str) -> Look:
         """Return how to show the target.
 
-        FAILED is shown as "to do" unless somebody tried the step, it passed earlier, or a part of it exists. A lab that
-        nobody has started must not look like a list of failures.
+        The words are those of all front ends (`word_of`).
         """
         standing, step = self.standings[key], self.targets[key].step
         if standing.activity is not Activity.NONE:
@@ -192,10 +191,11 @@ class Board:
             return LOOKS["regressed"]
         status = self.status(key)
         if status is None:
-            return LOOKS["not seen"]
+            return LOOKS[NOT_CHECKED]
         if status is Status.FAILED:
-            partly = standing.result is not None and any(e.met for e in standing.result.expectations)
-            return LOOKS["failed" if standing.tried or partly else "to do"]
+            if standing.result is None:
+                return LOOKS["failed" if standing.tried else TO_DO]
+            return LOOKS[word_of(standing.result, tried=standing.tried)]
         return LOOKS[status]
 
     def fresh(self, key: str) -> bool:
@@ -237,7 +237,7 @@ class Board:
         for word in ("to do", "blocked", "skipped"):
             if word in looks:
                 return LOOKS[word]
-        return LOOKS["not seen"]
+        return LOOKS[NOT_CHECKED]
 
     def next_target(self) -> Target | None:
         """Return the first step in the lab's order that can be verified or confirmed, and is not.
@@ -301,7 +301,7 @@ class Board:
     def word(self, look: Look, keys: Iterable[str]) -> tuple[str, str]:
         """Return the word for a status and its style, which stand out if one of the steps has just changed."""
         if any(self.is_flashing(key) for key in keys):
-            return f"★ {look.word}"[:9], f"{look.style} reverse"
+            return f"★ {look.word}"[:11], f"{look.style} reverse"
         return look.word, look.style
 
     def outdate(self, statuses: Mapping[str, Status | None]) -> None:

@@ -25,7 +25,7 @@ def finished(key: str, status: Status, *, partly: bool = False) -> CheckFinished
 
 def test_what_was_remembered_shows_until_somebody_looks(board: Board) -> None:
     assert board.look(PYTHON).word == "passed"
-    assert board.look(GIT).word == "not seen"
+    assert board.look(GIT).word == "not checked"
     board.apply(finished(PYTHON, Status.UNKNOWN))
     assert board.look(PYTHON).word == "unknown"
 
@@ -79,7 +79,7 @@ def test_only_the_log_changes_when_a_solve_talks(board: Board) -> None:
 def test_a_removal_that_passed_leaves_the_step_to_be_looked_at(board: Board) -> None:
     board.apply(finished(GIT, Status.PASSED))
     board.apply(WorkFinished(GIT, Result(Status.PASSED, "nothing left"), 2.0), undo=True)
-    assert board.look(GIT).word == "not seen"
+    assert board.look(GIT).word == "not checked"
     assert board.logs["tools"][-1].text == "gone: nothing left (2 s)"
 
 
@@ -87,7 +87,7 @@ def test_a_check_that_was_broken_off_leaves_nothing_checking(board: Board) -> No
     board.apply(CheckStarted(GIT))
     assert board.look(GIT).word == "checking"
     board.settle([GIT])
-    assert board.look(GIT).word == "not seen"
+    assert board.look(GIT).word == "not checked"
 
 
 def test_events_of_steps_that_the_lab_has_not_are_passed_over(board: Board) -> None:

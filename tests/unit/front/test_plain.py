@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -427,3 +428,11 @@ def test_markdown_as_lines() -> None:
         ("", False),
         ("Quoted https://x.y/z", False),
     ]
+
+
+def test_enter_continues_with_the_next_step() -> None:
+    wizard = FakeWizard()
+    said = walk(wizard, "", "0", "0")
+    continued = re.search(r"Enter: continue with “([^”]+)” \(section \d+\)", said)
+    assert continued is not None
+    assert f"Step: {continued[1]}" in said.split("Enter: continue", 1)[1]
