@@ -11,6 +11,7 @@ from typing import Any, Final
 import yaml
 
 from hol_wizard.engine.results import Expectation
+from hol_wizard.services.devops.pipelines import ClassicPipeline
 
 MAX_MINUTES: Final = 60
 """After which Microsoft ends a job of the free grant; also the default of a job's time limit."""
@@ -30,6 +31,16 @@ _ALIASES: Final = {
 """The names of inputs of the lab's tasks, with the aliases that its file uses. The service writes the names into an
 expanded file (`task.json` of AzureCLI, PublishTestResults and PublishPipelineArtifact in
 microsoft/azure-pipelines-tasks)."""
+
+
+_TASKS: Final = {
+    "46e4be58-730b-4389-8a2f-ea10b3e5e815": "AzureCLI",
+    "5bfb729a-a7c8-4a78-a7c3-8d717bb7c13c": "CopyFiles",
+    "0b0f01ed-7dde-43ff-9cbb-e48954daf9b1": "PublishTestResults",
+    "2a7ebc54-c13e-490e-81a5-d7561ab7cd97": "PublishCodeCoverageResults",
+    "ecdc45f6-832d-4ad9-b52b-ee49e94659be": "PublishPipelineArtifact",
+}
+"""The lab's tasks by their IDs (`task.json` of each in microsoft/azure-pipelines-tasks)."""
 
 
 class UnreadableFileError(Exception):
@@ -217,6 +228,28 @@ def _task(step: Mapping[str, Any]) -> Task:
         enabled=str(step.get("enabled", "true")).lower() != "false",
         continue_on_error=found if (found := str(step.get("continueOnError") or "")).lower() != "false" else "",
     )
+
+
+def of_classic(found: ClassicPipeline, names: Mapping[str, str]) -> PipelineFile:
+    """Return a pipeline of the classic editor as the file that it corresponds to; its triggers are not compared.
+
+    Args:
+        found: The pipeline.
+        names: Names of service connections by their IDs in lowercase: the classic editor saves the IDs.
+    """
+    tasks = tuple(
+        Task(
+            name=f"{_TASKS.get(each.task, each.task)}@{each.version.partition('.')[0]}",
+            title=each.title,
+            inputs={_canonical(key): names.get(value.lower(), value.strip()) for key, value in each.inputs.items()},
+            variables=dict(each.variables),
+            condition=each.condition,
+            enabled=each.enabled,
+            continue_on_error="true" if each.continues else "",
+        )
+        for each in found.steps
+    )
+    return PipelineFile(tasks, None, found.groups, found.images, (str(found.limit or MAX_MINUTES),))
 
 
 def _canonical(name: str) -> str:

@@ -23,7 +23,7 @@ from hol_wizard.resources.committed_file import committed_file, committed_text
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import is_seeded, organization, seeded_repository
 from hol_wizard.resources.pipeline import BuildPipeline, lab_pipeline
-from hol_wizard.resources.pipeline_file import PipelineFile, UnreadableFileError, compare, read
+from hol_wizard.resources.pipeline_file import PipelineFile, UnreadableFileError, compare, of_classic, read
 from hol_wizard.resources.pipeline_permission import PipelinePermission
 from hol_wizard.resources.pipeline_run import ARTIFACT, PipelineRun, lab_run, run_of
 from hol_wizard.resources.starter_project import BUILD, starter_files
@@ -96,7 +96,7 @@ def file_fits(context: StepContext) -> Result:
     except UnreadableFileError as error:
         return _unreadable(error)
     expected = read(starter_files(context.names)[BUILD].content.decode())
-    seen = (*compare(found, expected), *_in_clone(context))
+    seen = (*compare(found, expected), *_classic(context, expected), *_in_clone(context))
     more = len(found.tasks) - len(expected.tasks)
     return judge(
         seen,
@@ -128,6 +128,23 @@ def _preview(context: StepContext, pipeline: Pipeline, text: str = "") -> str:
         return ""
 
     return context.reads.share(key, ask)
+
+
+def _classic(context: StepContext, expected: PipelineFile) -> list[Expectation]:
+    """Return how the repository's classic pipelines compare with the lab's file; none is required."""
+    here, project = organization(context), context.names.devops_project
+    found = here.classic_pipelines(project, seeded_repository(context).id)
+    if not found:
+        return []
+    connection = service_connection.lab_connection(context)
+    known = connection.find(context.reads)
+    names = {known.id.lower(): connection.name} if known is not None else {}
+    seen = []
+    for each in found:
+        wrong = [one for one in compare(of_classic(each, names), expected) if not one.met]
+        told = "; ".join(f"{one.what}: {one.actual}" for one in wrong) or "as in the lab"
+        seen.append(Expectation(f"Classic pipeline {each.name} (not required)", "as in the lab", told, met=True))
+    return seen
 
 
 def _in_clone(context: StepContext) -> list[Expectation]:

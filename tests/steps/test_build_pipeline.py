@@ -159,6 +159,45 @@ def test_azure_devops_checks_the_file_and_that_of_the_clone_before_a_push(
     assert "variable group" in result.expectations[-1].actual.lower()
 
 
+def test_a_classic_pipeline_is_compared_with_the_same_rules_and_never_required(
+    seeded: Attendee, practice_cloud: PracticeCloud
+) -> None:
+    project = Pipelines(practice_cloud)
+    connection = project.connection()
+    train = {
+        "displayName": "Train Model",
+        "enabled": False,
+        "continueOnError": True,
+        "condition": "succeeded()",
+        "task": {"id": "46E4BE58-730B-4389-8A2F-EA10B3E5E815", "versionSpec": "2.*", "definitionType": "task"},
+        "inputs": {
+            "connectedServiceNameARM": connection["id"],
+            "scriptType": "bash",
+            "scriptLocation": "inlineScript",
+            "inlineScript": "exec python3 Project_One/notebooks/submit_run_db.py",
+        },
+        "environment": {},
+    }
+    repository = project.ask("GET", "/git/repositories").json()["value"][0]
+    body = {
+        "name": "as-in-2019",
+        "repository": {"id": repository["id"], "type": "TfsGit", "defaultBranch": "refs/heads/main"},
+        "process": {"type": 1, "phases": [{"name": "Job", "refName": "Job_1", "steps": [train]}]},
+        "jobTimeoutInMinutes": 55,
+    }
+    allowed = {"disableClassicPipelineCreation": False, "disableClassicBuildPipelineCreation": False}
+    assert project.ask("PATCH", "/build/generalsettings", allowed).status_code == 200
+    made = project.ask("POST", "/build/definitions", body)
+    assert made.status_code == 200, made.text
+    result = seeded.look(FILE)
+    assert result.status is Status.PASSED
+    (said,) = [each.actual for each in result.expectations if each.what == "Classic pipeline as-in-2019 (not required)"]
+    assert "Configure agent environment: missing" in said
+    assert "Train Model: is disabled; env SUBSCRIPTION_ID is missing" in said
+    assert "continueOnError is true" in said
+    assert "azuresubscription" not in said
+
+
 SMALL = """trigger: none
 pool:
   vmImage: ubuntu-24.04

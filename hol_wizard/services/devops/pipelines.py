@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -13,6 +14,8 @@ from hol_wizard.services.rest import json_object
 
 HOSTED: Final = "Azure Pipelines"
 """The pool of Microsoft's agents."""
+_DESIGNER: Final = 1
+"""Type of a process of the classic editor (recorded with the definition of somebody else's)."""
 _YAML, _IN_FILE = 2, 2
 """Type of a process, and the source of a trigger's settings: both are in the YAML file (recorded with az)."""
 
@@ -40,6 +43,37 @@ class Pipeline:
     """When its settings were saved last."""
 
 
+@dataclass(frozen=True, slots=True)
+class DesignerStep:
+    """One step of a classic pipeline."""
+
+    task: str
+    """ID of the task, in lowercase."""
+    version: str
+    """`2.*`."""
+    title: str
+    inputs: Mapping[str, str]
+    variables: Mapping[str, str]
+    condition: str
+    enabled: bool
+    continues: bool
+    """Whether the job continues after its failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassicPipeline:
+    """A pipeline of the classic editor (`DesignerProcess`: its phases are jobs)."""
+
+    name: str
+    steps: tuple[DesignerStep, ...]
+    """Those of all phases, in their order."""
+    images: tuple[str, ...]
+    groups: tuple[str, ...]
+    """Names of its variable groups."""
+    limit: int
+    """Minutes after which a job is ended; 0: the default."""
+
+
 class Pipelines(Connection):
     """The build pipelines of an organization's projects."""
 
@@ -54,6 +88,17 @@ class Pipelines(Connection):
         found = self._get("/build/definitions", f"the pipeline {name}", below=project, **query)
         known = named(found, name)
         return _pipeline(known) if known is not None else None
+
+    def classic_pipelines(self, project: str, repository: str) -> list[ClassicPipeline]:
+        """Return the pipelines of the classic editor that use a repository.
+
+        Args:
+            project: Name or ID.
+            repository: ID of the repository, in the project.
+        """
+        query = {"repositoryId": repository, "repositoryType": "TfsGit", "includeAllProperties": "true"}
+        found = self._get("/build/definitions", "the pipelines", below=project, **query).objects("value")
+        return [_classic(each) for each in found if each.inner("process").number("type") == _DESIGNER]
 
     def create_pipeline(self, project: str, name: str, repository: Repository, file: str, description: str) -> Pipeline:
         """Create a pipeline from a file of a repository; it runs for the first time when something starts it.
@@ -131,6 +176,34 @@ def _body(name: str, repository: Repository, file: str, description: str) -> dic
         },
         "triggers": [{"settingsSourceType": _IN_FILE, "triggerType": "continuousIntegration"}],
     }
+
+
+def _classic(document: Document) -> ClassicPipeline:
+    process = document.inner("process")
+    phases = process.some("phases")
+    steps = [step for phase in phases for step in phase.some("steps")]
+    images = [each.inner("target").inner("agentSpecification").text("identifier") for each in (process, *phases)]
+    return ClassicPipeline(
+        name=document.text("name"),
+        steps=tuple(map(_step, steps)),
+        images=tuple(dict.fromkeys(filter(None, images))),
+        groups=tuple(each.text("name") for each in document.some("variableGroups")),
+        limit=document.number("jobTimeoutInMinutes"),
+    )
+
+
+def _step(document: Document) -> DesignerStep:
+    task = document.inner("task")
+    return DesignerStep(
+        task=task.text("id").lower(),
+        version=task.text("versionSpec"),
+        title=document.text("displayName"),
+        inputs={name: str(value) for name, value in document.inner("inputs").items()},
+        variables={name: str(value) for name, value in document.inner("environment").items()},
+        condition=document.text("condition"),
+        enabled=bool(document.get("enabled", True)),
+        continues=bool(document.get("continueOnError")),
+    )
 
 
 def _pipeline(document: Document) -> Pipeline:
