@@ -131,6 +131,13 @@ def test_without_an_engine_the_build_is_practiced_and_its_digest_is_in_the_regis
     tested = agent.ok("sh", "Project_One-Tests/smoketest_pipeline.sh")
     assert f"[practice: no container engine] Pulled {registry.host}/hol-inference@{digest}" in tested
     assert re.search(r"^\[practice: no container engine\] Smoke test passed: .* is -?[0-9.]+$", tested, re.MULTILINE)
+    # What a registry gives under a digest is compared with it, as an engine does.
+    layer = manifest["layers"][0]["digest"].partition(":")[2]
+    for file in allowed.cloud.state.rglob(layer):
+        file.write_bytes(b"something else")
+    refused = agent.run("docker", "pull", f"{registry.host}/hol-inference@{digest}")
+    assert refused.returncode == 1
+    assert f"expected {manifest['layers'][0]['digest']}" in refused.stderr
 
 
 def import_base(registry: Registry) -> None:

@@ -17,6 +17,7 @@ from hol_wizard.engine.events import Said
 from hol_wizard.engine.reporter import Reporter
 from hol_wizard.engine.results import Status
 from hol_wizard.errors import NotAgreedError, NotFoundError, ServiceError
+from hol_wizard.practice.launchers.without_engine.command_line import MARK, TAG
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import organization, seeded_repository
 from hol_wizard.services.devops.builds import Build
@@ -443,3 +444,29 @@ def test_the_committed_build_trains_builds_tests_and_pushes(
     assert result.report is not None
     assert result.report.results is not None
     assert result.report.results.passed
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_without_an_engine_the_committed_build_is_practiced_and_labeled(
+    seeded: Attendee, practice_cloud: PracticeCloud, runtime: Path
+) -> None:
+    del runtime  # it is installed
+    practice_cloud.wrong_on_purpose(".*")
+    practice_cloud.control.settings(container_engine=False)
+    registry = registry_of(seeded, practice_cloud)
+    assert_solved(seeded, "build-pipeline")
+    assert seeded.look(RESULTS).status is Status.PASSED
+    asked = Pipelines(practice_cloud)
+    (build,) = asked.ask("GET", "/build/builds").json()["value"]
+    assert build["tags"] == [TAG]
+    records = asked.ask("GET", f"/build/builds/{build['id']}/timeline").json()["records"]
+    steps = [each for each in records if "practiced without a container" in str(each.get("issues"))]
+    log = "".join(asked.ask("GET", f"/build/builds/{build['id']}/logs/{each['log']['id']}").text for each in steps)
+    assert f"{MARK} Built " in log
+    assert "##[warning]No container engine responds" in log
+    # The pushed image is real, and says what it is.
+    listed = registry.ask("GET", "/v2/hol-inference/tags/list").json()["tags"]
+    manifest = registry.ask("GET", f"/v2/hol-inference/manifests/{listed[0]}", Accept="*/*").json()
+    config = registry.ask("GET", f"/v2/hol-inference/blobs/{manifest['config']['digest']}").json()
+    assert config["config"]["Labels"]["practice.no-container-engine"] == "true"

@@ -25,6 +25,7 @@ _SETTINGS: Final[Mapping[str, Any]] = {
     "register_applications": True,
     "federation": "allowed",
     "hosted_jobs": None,
+    "container_engine": True,
 }
 """The initial settings."""
 _PartT = TypeVar("_PartT")

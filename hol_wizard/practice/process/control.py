@@ -138,7 +138,7 @@ class Control:
     def _change(self, body: dict[str, Any]) -> dict[str, Any]:
         known = {
             *("latency", "user", "approval", "approval_seconds", "speed", "quota"),
-            *("register_applications", "federation", "hosted_jobs"),
+            *("register_applications", "federation", "hosted_jobs", "container_engine"),
         }
         if not body or set(body) - known:
             raise ValueError(f"settings are: {', '.join(sorted(known))}")
@@ -155,10 +155,11 @@ class Control:
             changes["approval"] = body["approval"]
         if "quota" in body:
             changes["quota"] = _quota(body["quota"])
-        if "register_applications" in body:
-            if not isinstance(body["register_applications"], bool):
-                raise ValueError("register_applications is true or false")
-            changes["register_applications"] = body["register_applications"]
+        for name in ("register_applications", "container_engine"):
+            if name in body:
+                if not isinstance(body[name], bool):
+                    raise ValueError(f"{name} is true or false")
+                changes[name] = body[name]
         if "federation" in body:
             if body["federation"] not in FEDERATION:
                 raise ValueError(f"federation is one of: {', '.join(FEDERATION)}")

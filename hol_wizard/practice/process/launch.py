@@ -251,7 +251,8 @@ class ControlClient:
             values: `latency` (seconds added to every response), `user`, `approval`, `approval_seconds` (from the
                 approval of a device code until it counts; like `speed` until the server ends), `speed`, `quota` (cores
                 by machine family, `cores` for all), `register_applications` (whether everybody may), `federation`
-                (`allowed`, `disabled` for applications, or `constrained` for the issuer of Azure DevOps).
+                (`allowed`, `disabled` for applications, or `constrained` for the issuer of Azure DevOps),
+                `container_engine` (whether this machine's engine is used, if there is one).
         """
         return self.ask("POST", "/settings", values)
 

@@ -60,7 +60,7 @@ class OutsideImages:
 
     async def _fetch(self, work: Work) -> None:
         name, archive = local_name(work.data["source"]), work.folder / "image.tar"
-        docker = shutil.which("docker")
+        docker = shutil.which("docker") if self._world.setting("container_engine") else None
         if docker is None or not await self._runs(work, docker, "version", "--format", "{{.Server.Version}}"):
             self._add_stand_in(work, name)
             return

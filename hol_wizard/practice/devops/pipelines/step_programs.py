@@ -26,7 +26,7 @@ class StepPrograms:
         """Return the folder, after writing what has changed: registries come and go."""
         if self._engine is None:
             self._engine = launchers.find_engine()
-        docker, host = self._engine
+        docker, host = self._engine if self._world.setting("container_engine") else ("", "")
         runtime = Runtime()
         settings = launchers.Settings(
             docker=docker,

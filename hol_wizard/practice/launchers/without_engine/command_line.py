@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,18 @@ class DockerError(Exception):
 
 class UnknownCommandError(DockerError):
     """Only an engine can do this."""
+
+
+TAG = "practiced-without-container"
+"""The tag of a pipeline's run in which a container was practiced."""
+
+
+def label_run() -> None:
+    """Label the run of the pipeline, and the step, if a step has called: with the agent's own commands."""
+    if os.environ.get("TF_BUILD"):
+        about = "No container engine responds on this machine: the image was practiced without a container."
+        sys.stdout.write(f"##vso[build.addbuildtag]{TAG}\n##vso[task.logissue type=warning]{about}\n")
+        sys.stdout.flush()
 
 
 def say(text: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hol_wizard.practice.launchers.without_engine.command_line import UnknownCommandError, Words, missed, say
+from hol_wizard.practice.launchers.without_engine.command_line import UnknownCommandError, Words, label_run, missed, say
 from hol_wizard.practice.launchers.without_engine.dockerfile import Build
 from hol_wizard.practice.launchers.without_engine.store import Store
 
@@ -36,6 +36,7 @@ class Images:
             Path(file_for_id).write_text(identity, encoding="utf-8")
         tags = asked.all("--tag", "-t")
         self._store.name(identity, *tags)
+        label_run()
         say(f"Built {', '.join(tags) or identity}: {len(made.files)} files were copied; nothing was installed.")
         return 0
 

@@ -75,10 +75,12 @@ class Registries:
         sent = {**there.headers, "Accept": f"{_MANIFEST}, */*"}
         answer = ask("GET", f"{there.address}/manifests/{there.reference}", headers=sent)
         _checked(answer, 200)
+        # An engine computes the digests itself, too, and takes nothing that has another one.
+        digest = _verified(answer.content, there.reference if ":" in there.reference else "")
         manifest = answer.json
         layers = [there.download(each) for each in manifest["layers"]]
-        identity = self._store.add(json.loads(there.download(manifest["config"])), layers)
-        self._store.name(identity, name, f"{there.name}@{answer.headers['Docker-Content-Digest']}")
+        identity = self._store.add_bytes(there.download(manifest["config"]), layers)
+        self._store.name(identity, name, f"{there.name}@{digest}")
         say(f"Pulled {name}")
         return 0
 
@@ -137,10 +139,27 @@ class _Repository:
         return {"mediaType": media_type, "size": len(content), "digest": digest}
 
     def download(self, part: Mapping[str, Any]) -> bytes:
-        """Download a blob by how a manifest names it."""
+        """Download a blob by how a manifest names it.
+
+        Raises:
+            DockerError: There is none, or it has another digest.
+        """
         found = ask("GET", f"{self.address}/blobs/{part['digest']}", headers=self.headers)
         _checked(found, 200)
+        _verified(found.content, part["digest"])
         return found.content
+
+
+def _verified(content: bytes, wanted: str) -> str:
+    """Return the digest of some bytes.
+
+    Raises:
+        DockerError: It is not the wanted one; empty: any will do. The text is that of containerd's `content` package.
+    """
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    if wanted not in {"", digest}:
+        raise DockerError(f"unexpected commit digest {digest}, expected {wanted}: failed precondition")
+    return digest
 
 
 def _token(server: str, secret: str, scope: str = "") -> Answer:

@@ -71,7 +71,10 @@ class Store:
 
     def add(self, config: Mapping[str, Any], layers: Sequence[bytes]) -> str:
         """Add an image, and return its ID."""
-        content = json.dumps(config, sort_keys=True).encode()
+        return self.add_bytes(json.dumps(config, sort_keys=True).encode(), layers)
+
+    def add_bytes(self, content: bytes, layers: Sequence[bytes]) -> str:
+        """Add an image with these bytes of its configuration, and return its ID, which is their digest."""
         identity = f"sha256:{hashlib.sha256(content).hexdigest()}"
         folder = self._place(identity)
         folder.mkdir(parents=True, exist_ok=True)
