@@ -265,3 +265,31 @@ def test_a_reader_sees_pipelines_and_changes_none(practice_cloud: PracticeCloud,
     assert stranger.get("/build/definitions")["count"] == 1
     assert stranger.error("DELETE", "/build/definitions/1") == (403, "AccessDeniedException")
     assert stranger.error("POST", "/build/definitions", project.definition("mine")) == (403, "AccessDeniedException")
+
+
+def test_resources_are_authorized_for_one_definition_or_for_all(project: Project) -> None:
+    number = project.create()["id"]
+    queue = next(each for each in project.get("/distributedtask/queues")["value"] if each["name"] == "Default")
+    wanted = {"type": "queue", "id": str(queue["id"]), "authorized": True}
+    one = f"/build/definitions/{number}/resources"
+    assert project.get(one)["value"] == []
+    changed = project.ask("PATCH", one, [wanted])
+    assert (changed.status_code, changed.json()["value"]) == (200, [wanted])
+    (listed,) = project.get(one)["value"]
+    assert (listed["type"], listed["id"], listed["authorized"]) == ("queue", str(queue["id"]), True)
+    assert project.get("/build/authorizedresources")["value"] == []
+    assert project.ask("PATCH", "/build/authorizedresources", [wanted]).status_code == 200
+    assert len(project.get("/build/authorizedresources", type="queue", id=str(queue["id"]))["value"]) == 1
+    assert project.get("/build/authorizedresources", type="endpoint")["value"] == []
+    assert project.ask("PATCH", "/build/authorizedresources", [{**wanted, "authorized": False}]).status_code == 200
+    assert project.get("/build/authorizedresources")["value"] == []
+    assert project.error("PATCH", one, [{**wanted, "type": "nonsense"}])[0] == 400
+
+
+def test_a_badge_says_how_the_newest_run_went(project: Project) -> None:
+    number = project.create()["id"]
+    badge = project.ask("GET", f"/build/status/{number}", label="<lab>")
+    assert badge.headers["Content-Type"].startswith("image/svg+xml")
+    assert "never built" in badge.text
+    assert "&lt;lab&gt;" in badge.text
+    assert project.error("GET", "/build/status/none")[0] == 404

@@ -88,6 +88,10 @@ class PipelinePermissions(Register):
         for tell in self.when_changed:
             tell()
 
+    def of_project(self, project: str) -> list[Document]:
+        """Return the permissions of all resources of a project; the keys are `PROJECT/KIND/RESOURCE`."""
+        return [each for each in self.all() if each["project"] == project]
+
     def forget(self, project: str, kind: str, resource: str) -> None:
         """Delete the permissions of a resource that no longer exists."""
         self.remove(_key(project, kind, resource))

@@ -14,6 +14,9 @@ _RECORD: Final = f"{_ONE}/{{timelineId}}/{{recordId}}"
 _RUN: Final = "{project}/_apis/pipelines/{pipelineId}/runs/{runId}"
 _BUILDS: Final = (
     ("dbeaf647-6167-421a-bda9-c9327b25e2e6", "Definitions", _DEFINITION, 7),
+    ("ea623316-1967-45eb-89ab-e9e6110cf2d6", "Resources", f"{_DEFINITION}/resources", 1),
+    ("398c85bc-81aa-4822-947c-a194a05f0fef", "AuthorizedResources", f"{_BUILD}/authorizedresources", 1),
+    ("07acfdce-4757-4439-b422-ddd13a2fcc10", "Status", f"{_BUILD}/status/{{*definition}}", 1),
     ("7c116775-52e5-453e-8c5d-914d9762d8c4", "Revisions", f"{_DEFINITION}/revisions", 3),
     ("d9826ad7-2a68-46a9-a6e9-677698777895", "Properties", f"{_DEFINITION}/properties", 1),
     ("a906531b-d2da-4f55-bda7-f3e676cc50d9", "Folders", f"{_BUILD}/folders/{{*path}}", 2),

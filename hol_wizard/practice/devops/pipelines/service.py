@@ -13,6 +13,7 @@ from hol_wizard.practice.devops.pipelines.checks import ApprovalRequests, CheckR
 from hol_wizard.practice.devops.pipelines.commit_statuses import CommitStatusRequests
 from hol_wizard.practice.devops.pipelines.consent import Consents
 from hol_wizard.practice.devops.pipelines.definition_requests import DefinitionRequests
+from hol_wizard.practice.devops.pipelines.definition_resources import DefinitionResourceRequests
 from hol_wizard.practice.devops.pipelines.definitions import Definitions
 from hol_wizard.practice.devops.pipelines.environments import EnvironmentRequests
 from hol_wizard.practice.devops.pipelines.folders import FolderRequests
@@ -64,6 +65,7 @@ class Pipelines:
         CheckRequests(world, router, scope)
         ApprovalRequests(world, router, scope)
         definitions = DefinitionRequests(world, router, scope, repositories)
+        DefinitionResourceRequests(world, router, scope, states)
         LeaseRequests(world, router, scope)
         QueueBuildRequests(world, router, scope, queueing, sources, view, repositories)
         search = BuildSearch(world, repositories, states)
