@@ -41,6 +41,13 @@ def dispatch(
     if name == "preview":
         return _preview(selectors[0], options.theme or "dark")
     front = front_end(options) if name == FRONT else ""
+    if front == "tui":
+        from hol_wizard.cli.welcome import ask, is_first
+
+        wanted = ask(options, sys.stdin, sys.stdout, front) if is_first(home, options) else front
+        if wanted is None:
+            return 0
+        front = wanted
     _begin_log(home, must=name in {FRONT, "confirm", "do", "lab", "ledger", *WORK} or options.practice)
     if name == "practice":
         return run_practice(list(rest or ()), options.practice_speed, home.practice_folder, environ)

@@ -37,6 +37,8 @@ _VERBS = {
 }
 
 
+_COUNTED = {"leave": "left as is", "later": "known later", "unclear": "unclear", "conflict": "in conflict"}
+"""How to count the changes of a verb that is no change; the others are counted as `3 to create`."""
 UNFOLDED_UP_TO = 3
 """Kinds of changes up to which all details are shown at first."""
 COSTS_SHOWN = 3
@@ -221,7 +223,9 @@ def _grouped(changes: Sequence[Change]) -> list[list[Change]]:
 def _totals(changes: Sequence[Change]) -> Content:
     """Return what matters first: how much of what, how long it takes, what it costs, and what is in the way."""
     counts = Counter(change.verb for change in changes)
-    total = Content.styled(", ".join(f"{count} to {verb}" for verb, count in counts.items()), "bold")
+    total = Content.styled(
+        ", ".join(f"{count} {_COUNTED.get(verb, f'to {verb}')}" for verb, count in counts.items()), "bold"
+    )
     if times := [change.seconds for change in changes if change.seconds]:
         # Independent steps run in parallel, so the longest one is more informative than the sum.
         total += Content(f" · the longest usually takes {duration(max(times))}")
