@@ -15,7 +15,7 @@ from hol_wizard.doctor import devops_preflight, preflight, surroundings
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import UsageError
 from hol_wizard.lab.model import Environment
-from hol_wizard.paths import Home, is_there
+from hol_wizard.paths import Home, is_there, is_utf_8
 from hol_wizard.resources.context import StepContext
 from hol_wizard.steps import set_up, subscription, tools, workspace_resources
 from hol_wizard.variables import ENCODE, PROXIES, proxy_trouble
@@ -69,7 +69,11 @@ def _folders(home: Home) -> Callable[[StepContext], Result]:
             home.ensure_writable()
         except UsageError as error:
             return Result(Status.FAILED, error.message, (), f"You: {error.hint}")
-        return Result(Status.PASSED, f"Files are kept in {home.state}.", seen)
+        summary = f"Files are kept in {home.state}."
+        if not is_utf_8(home.state):
+            # `paths.for_programs` says why.
+            summary += " Its name is not UTF-8, so programs of the practice cloud use the system's temporary folder."
+        return Result(Status.PASSED, summary, seen)
 
     return run
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import ServiceError
 from hol_wizard.lab.inputs import INPUTS
+from hol_wizard.paths import without_invisible
 from hol_wizard.resources.context import StepContext
 from hol_wizard.services.git.program import FoundSetting
 from hol_wizard.services.identity import sign_in_to
@@ -166,6 +167,10 @@ _VARIABLES: Final[Sequence[tuple[re.Pattern[str], str, str]]] = (
 """Variables of the environment that the wizard does not go by, with their effect on other programs."""
 
 
+_INVISIBLE: Final = (
+    "has invisible characters at its ends, such as a carriage return; the wizard removes them",
+    "set it again without them, because other programs keep them",
+)
 _CERTIFICATES: Final = "GIT_SSL_CAINFO"
 _OTHER_CERTIFICATES: Final = (
     "makes git refuse the practice cloud's certificate, before any setting of a clone; the wizard's git trusts it",
@@ -273,6 +278,11 @@ def variables_ignored(environ: Mapping[str, str]) -> Callable[[StepContext], Res
             for name in sorted(names)
             for pattern, effect, by_hand in _VARIABLES
             if environ[name].strip() and pattern.fullmatch(name) and not (by_variables and name.startswith("AZURE_"))
+        ]
+        found += [
+            Finding(name, "", *_INVISIBLE)
+            for name in sorted(read & environ.keys())
+            if without_invisible(environ[name]) != environ[name].strip(" ")
         ]
         if context.services.endpoints.ca_bundle is not None and environ.get(_CERTIFICATES):
             found.append(Finding(_CERTIFICATES, "", *_OTHER_CERTIFICATES))

@@ -178,6 +178,21 @@ def test_variables_that_the_wizard_reads_are_not_among_them(context: StepContext
     assert found.summary == "No variable that the wizard ignores is in the way of other programs."
 
 
+def test_a_variable_with_invisible_characters_is_named(context: StepContext) -> None:
+    found = variables_say(context, {"HOL_WIZARD_DEVOPS_TOKEN": f"{CANARY}\r", "HOL_WIZARD_PREFIX": " contoso "})
+    assert [each.what for each in found.expectations] == ["HOL_WIZARD_DEVOPS_TOKEN"]
+    assert "the wizard removes them" in found.summary
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are UTF-16 there")
+def test_a_folder_whose_name_is_not_utf_8_is_told(context: StepContext, tmp_path: Path) -> None:
+    for name, told in (("jos\udce9", True), ("jose", False)):
+        home = Home(tmp_path / name, tmp_path / name, tmp_path / name)
+        found = {each.key: each for each in doctor.examinations(home, {})}["doctor/folders"].run(context)
+        assert found.status is Status.PASSED
+        assert ("Its name is not UTF-8" in found.summary) == told
+
+
 def test_certificates_that_replace_those_of_the_practice_cloud_are_told(context: StepContext, tmp_path: Path) -> None:
     environ = {"GIT_SSL_CAINFO": CANARY}
     assert not variables_say(context, environ).expectations
