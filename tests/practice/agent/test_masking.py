@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
-from hol_wizard.practice.pipelines.agent.masking import Masker
+from hol_wizard.practice.pipelines.agent.masking import MASK, Masker
 from hol_wizard.practice.pipelines.host import Value
-from hol_wizard.practice.pipelines.plan import Step
+from hol_wizard.practice.pipelines.plan import Note, Step
 from tests.practice.agent.bench import PLACE, Bench, job, plan, script, stage, variable
 
 CANARIES = {
@@ -65,6 +65,49 @@ def test_every_form_of_a_secret_is_hidden(name: str) -> None:
     for form in (value, value.strip(), json.dumps(value), quote(value, safe=""), repr(value.strip('"'))[1:-1]):
         assert value.strip() not in masker.mask(f"<{form}>")
     assert "***" in masker.mask(base64.b64encode(value.encode()).decode())
+
+
+@pytest.mark.parametrize("before", ["", "u:", "us:", "usr:"])
+def test_a_secret_in_the_middle_of_base64_is_hidden(before: str) -> None:
+    masker = Masker()
+    masker.add("canary-in-base64-1?>")
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        shown = masker.mask(encode(f"{before}canary-in-base64-1?>@after".encode()).decode())
+        assert MASK in shown
+        left = [
+            base64.urlsafe_b64decode(each + "=" * (-len(each) % 4)) for each in shown.split(MASK) if len(each) % 4 != 1
+        ]
+        assert not any(b"canary" in each or b"base64" in each for each in left)
+
+
+async def test_a_secret_that_a_job_sets_is_hidden_in_the_next_one(bench: Bench, tmp_path: Path) -> None:
+    one, two = "canary-of-line-one", "canary-of-line-two"
+    sets = f'echo "##vso[task.setvariable variable=s;isoutput=true;issecret=true]{one}"'
+    source = variable("s", "$[dependencies.First.outputs['make.s']]")
+    jobs = (
+        job(script(sets, name="make"), name="First"),
+        job(
+            script(f"echo {one}; echo $(s); echo -n 'me:{one}' | base64", display_name="Say $(s)"),
+            name="Second",
+            depends_on=("First",),
+            variables=(source,),
+        ),
+    )
+    bench.host.definition["lines"] = Value(f"{two}\nshort", secret=True)
+    await bench.all(plan(stage(*jobs)))
+    log = "\n".join(bench.log("Say ***"))
+    assert one not in log
+    assert "canary" not in base64.b64decode(log.splitlines()[-2].replace(MASK, "") + "==").decode("latin-1")
+    for file in tmp_path.rglob("*"):
+        assert not file.is_file() or not {one.encode(), two.encode()} & set(file.read_bytes().split()), file
+
+
+async def test_what_a_plan_notes_is_a_warning_of_the_job(bench: Bench) -> None:
+    noted = Note(PLACE, "Schedules are not started in the practice cloud.")
+    await bench.all(plan(stage(job(script("true"))), notes=(noted,)))
+    record = bench.record("Initialize job")
+    assert (record["result"], record["details"]["warningCount"]) == ("succeeded", 1)
+    assert str(noted) in record["details"]["issues"][0]["message"]
 
 
 async def test_twelve_canaries_are_nowhere(bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -123,6 +123,8 @@ class JobRun:
         free = shutil.disk_usage(job.workspace.root).free
         if free < _LEAST_SPACE:
             raise TaskError(f"There are only {free >> 20} MB left on this disk; a job needs {_LEAST_SPACE >> 20} MB.")
+        for note in assignment.request.plan.notes:
+            log.warning(str(note))
         log.write("Prepare build directory.")
         log.write("Set build variables.")
         token = await job.host.job_begins(job.key, assignment.record, assignment.plan, self._connections())

@@ -3,8 +3,9 @@
 What is registered for each secret: the azure-pipelines-agent, Worker.cs (values without their quotes, with escaped line
 ends and percent signs) and HostContext.cs (`JsonStringEscape`, `UriDataEscape`, `BackslashEscape`, and passwords in
 addresses). There is no minimum length, as by default on the service (`AZP_IGNORE_SECRETS_SHORTER_THAN` is 0): a secret
-with the value `pipeline` hides that word everywhere. Two things are stricter here: single lines of a secret with
-several lines are hidden, too, and so are secrets in the names of records.
+with the value `pipeline` hides that word everywhere. Three things are stricter here: single lines of a secret with
+several lines are hidden, too, and so are secrets in the names of records, and in the middle of a text in base64, as in
+`base64(user:password)`, at each of the three places where it can begin (as actions/runner does it).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from urllib.parse import quote
 MASK = "***"
 _SHORTEST_LINE = 4
 """Lines of a secret that are shorter than this are not hidden on their own."""
+_LEAST_BYTES = 6
+"""Bytes of a secret that are fewer than this are not hidden in the middle of base64."""
 _URL_PASSWORD = re.compile(r"//[^\s:/?#@]+:([^\s/?#@]+)@")
 
 
@@ -77,5 +80,16 @@ def _forms(secret: str) -> set[str]:
             each.replace("\\", "\\\\"),
             each.replace("\\\\", "\\"),
             base64.b64encode(each.encode("utf-8", "replace")).decode("ascii"),
+            *_in_base64(each.encode("utf-8", "replace")),
         }
     return forms
+
+
+def _in_base64(secret: bytes) -> set[str]:
+    """Return what base64 makes of a secret in the middle of a text, as far as what is around it does not matter."""
+    found = set()
+    for begin in range(3):
+        whole = secret[begin : len(secret) - (len(secret) - begin) % 3]
+        if len(whole) >= _LEAST_BYTES:
+            found |= {encode(whole).decode("ascii") for encode in (base64.b64encode, base64.urlsafe_b64encode)}
+    return found
