@@ -363,8 +363,12 @@ class PipelineRun(LongRun[Build], InProject[tuple[Build, ...]]):
         return True
 
     def difference(self, found: tuple[Build, ...]) -> str:
-        """Return that it runs once more."""
-        return f"run {found[0].number} ended as {found[0].result}: another one is started"
+        """Return that it runs once more, and what that runs on the person's machine."""
+        return self.with_note(f"run {found[0].number} ended as {found[0].result}: another one is started")
+
+    def with_note(self, why: str) -> str:
+        """Return why another run is started, with what it runs on the person's machine."""
+        return "; ".join(filter(None, (why, self.note)))
 
     def change(self, found: tuple[Build, ...]) -> None:
         """Run it once more."""

@@ -252,10 +252,12 @@ class ReleaseRun(PipelineRun):
     def difference(self, found: tuple[Build, ...]) -> str:
         """Return that it runs once more."""
         if self.trouble(found) is None:
-            return f"the registry does not have the tested image in {self.stage}: another run is started"
+            return self.with_note(
+                f"the registry does not have the tested image in {self.stage}: another run is started"
+            )
         stage = stage_of(self.records(found[0]), self.stage)
         ended = (stage.result if stage is not None else "") or found[0].result
-        return f"{self.stage} of run {found[0].number} ended as {ended}: another run is started"
+        return self.with_note(f"{self.stage} of run {found[0].number} ended as {ended}: another run is started")
 
 
 def _short(digest: str) -> str:

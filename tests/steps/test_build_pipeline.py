@@ -373,6 +373,9 @@ def test_the_first_failed_step_is_the_cause(seeded: Attendee, practice_cloud: Pr
         build_pipeline.run_pipeline(agreed(seeded))
     assert "ended as failed in Run Unit Tests: AADSTS700213: no match" in failed.value.message
     assert "<first variable-group/trust-the-service-connection>" in failed.value.hint
+    (again,) = build_pipeline._plan_run(context_of(seeded, RUN))
+    assert again.verb == "change"
+    assert f"run on your machine as you; digest {again.consent[:10]}" in again.note
     assert build_pipeline.run_succeeded(context_of(seeded, RUN)).status is Status.FAILED
     with pytest.raises(NotFoundError):
         build_pipeline.results_are_there(context_of(seeded, RESULTS))
