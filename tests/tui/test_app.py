@@ -129,7 +129,7 @@ DIFF = (
 )
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (48, 16)])
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (48, 18)])
 async def test_the_diff_of_a_commit_is_shown_in_colors_before_it_is_agreed_to(
     make_app: MakeApp, fake: FakeWizard, size: tuple[int, int]
 ) -> None:
