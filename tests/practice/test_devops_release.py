@@ -248,7 +248,7 @@ def test_an_approval_cannot_bring_back_an_environment_that_is_gone_meanwhile(rel
     assert release.decide(pending["id"], "approved", who=seed.ORGANIZER.name).status_code == 200
     assert release.ground.wait(run["id"])["result"] == "failed"
     assert release.stages(run["id"]) == {"QA": "succeeded", "Production": "failed"}
-    (problem,) = [each for each in release.ground.timeline(run["id"]) if each.get("issues")]
+    (problem,) = [each for each in release.ground.timeline(run["id"]) if each.get("errorCount")]
     assert "Environment production could not be found" in problem["issues"][0]["message"]
     assert [each["name"] for each in release.ground.project.get("/distributedtask/environments")["value"]] == ["qa"]
 
