@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 
-from hol_wizard.engine.events import Progressed, Said
+from hol_wizard.engine.events import Event, Progressed, RunFinished, Said
 from hol_wizard.engine.results import Expectation, Result, Status
+from hol_wizard.lab.model import Target
 from hol_wizard.tui.section_screen import SectionScreen
 from hol_wizard.tui.widgets.log_lines import LogLines
 from tests.tui.conftest import MakeApp, holding
@@ -483,3 +486,30 @@ async def test_new_lines_of_a_log_do_not_lay_out_the_screen(make_app: MakeApp, f
             log = app.screen.query_one("#log", LogLines)
             assert log.scroll_y == log.max_scroll_y > 150
         await at_rest(pilot)
+
+
+async def test_who_has_not_agreed_to_what_would_run_is_shown_the_plan_again_with_the_reason(
+    make_app: MakeApp, fake: FakeWizard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, solve, agreed = f"{GROUP}@dev", fake.solve, []
+
+    def first_refuse(targets: Sequence[Target], **options: Any) -> Iterator[Event]:
+        agreed.append(options["agreed"])
+        if len(agreed) > 1:
+            yield from solve(targets, **options)
+            return
+        moved = Result(Status.FAILED, "Nothing was started: [main] has changed.", ask_again=True)
+        yield RunFinished({key: moved}, 0.1)
+
+    monkeypatch.setattr(fake, "solve", first_refuse)
+    app = make_app("resource-groups")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await at_rest(pilot)
+        await pilot.press("down", "s")
+        await until_seen(pilot, "+ create", "practice-db-dev")
+        assert "Nothing was started" not in seen(app)
+        await pilot.press("enter")
+        await until_seen(pilot, "+ create", "Nothing was started: [main] has changed.")
+        await pilot.press("enter")
+        await until(pilot, lambda: key in fake.world.done)
+    assert [len(each) for each in agreed] == [1, 1]
