@@ -37,11 +37,20 @@ LAST_SOLVED = 11
 APART = ("variable-group",)
 """Later sections that need none of those between, and are done, too."""
 BUILT = [section.id for section in the_lab().sections if section.number <= LAST_SOLVED or section.id in APART]
-WITHOUT_A_RUN = tuple(
-    f"build-pipeline/{step}"
-    for step in ("find-an-agent", "read-the-pipeline-file", "create-the-pipeline", "check-the-trigger")
+WITHOUT_A_RUN = (
+    *(
+        f"build-pipeline/{step}"
+        for step in ("find-an-agent", "read-the-pipeline-file", "create-the-pipeline", "check-the-trigger")
+    ),
+    *(
+        f"release/{step}"
+        for step in (
+            *("create-the-release-variables", "create-the-environments"),
+            *("ask-for-an-approval", "create-the-release-pipeline"),
+        )
+    ),
 )
-"""Steps of the section on the pipeline that need no run of it; they are done with the sections."""
+"""Steps of the sections on pipelines that need no run of them; they are done with the sections."""
 BEYOND = ("pull-request/create-the-pull-request",)
 """Steps of later sections that the attendee has done, with what they need."""
 LOOP = (
@@ -194,6 +203,7 @@ ELSEWHERE = {
     "inference-code": "a text in the clone: no service is asked",
     "build-container": "an image of the engine on this machine, and texts in the clone: no service is asked",
     "test-container": "an image of the engine on this machine, and results in the clone: no service is asked",
+    "release/release-to-qa": "a run needs the agent: tests/steps/test_release.py, and the contract",
     "build-pipeline/run-the-pipeline": "a run needs the agent: tests/steps/test_build_pipeline.py, and the contract",
 }
 """Sections and steps with undos that are tested elsewhere, and why."""
