@@ -41,7 +41,7 @@ def dispatch(
     if name == "preview":
         return _preview(selectors[0], options.theme or "dark")
     front = front_end(options) if name == FRONT else ""
-    if front == "tui":
+    if front == "tui" and not options.practice:
         from hol_wizard.cli.welcome import ask, is_first
 
         wanted = ask(options, sys.stdin, sys.stdout, front) if is_first(home, options) else front

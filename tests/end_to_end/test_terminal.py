@@ -72,6 +72,11 @@ def answers(terminal: Terminal) -> None:
     terminal.send(b"?")
     terminal.wait_for("Help|Keys|keys", PATIENCE)
     terminal.send(b"\x1b")
+    terminal.settle(0.5, 2.0)
+    # Odd input can contain digits, which open a section.
+    terminal.send(b"\x1b")
+    # With the next key at once, it would be an Alt key.
+    terminal.settle(0.3, 2.0)
     terminal.wait_for(OVERVIEW, PATIENCE)
 
 
