@@ -254,6 +254,30 @@ def test_a_region_that_azure_does_not_offer_is_not_a_missing_role() -> None:
     assert "Contributor" not in error.hint
 
 
+def test_the_right_that_is_missing_on_a_linked_scope_is_not_the_one_that_the_account_has() -> None:
+    words = (
+        "The client 'jane' with object id '1' has permission to perform action 'Microsoft.Databricks/workspaces/write' "
+        "on scope '/subscriptions/s/resourceGroups/a'; however, it does not have permission to perform action(s) "
+        "'Microsoft.Network/virtualNetworks/join/action' on the linked scope(s) '/subscriptions/s/b' (respectively) or "
+        "the linked scope(s) are invalid."
+    )
+    error = of_answer("arm", 403, {"error": {"code": "LinkedAuthorizationFailed", "message": words}}, "it")
+    assert error.message.startswith("Your account may not Microsoft.Network/virtualNetworks/join/action on /subscri")
+    assert "Contributor" not in error.hint
+
+
+def test_a_quota_of_compute_is_not_a_missing_right() -> None:
+    words = "Operation could not be completed as it results in exceeding approved standardDDSv5Family Cores quota."
+    error = of_answer("arm", 409, {"error": {"code": "OperationNotAllowed", "message": words}}, "it")
+    assert "request more quota" in error.hint
+
+
+def test_a_sign_in_that_is_only_too_old_was_not_revoked() -> None:
+    error = of_sign_in("invalid_grant: AADSTS70043: The refresh token has expired or is invalid.")
+    assert "sign-in frequency" in error.message
+    assert "revoked" not in error.message
+
+
 @pytest.mark.parametrize("service", [each for each in SERVICES if each not in {"entra", "network", "git"}])
 def test_no_remedy_is_better_than_a_wrong_one(service: Service) -> None:
     unknown = of_answer(service, 403, {"error": {"code": "NewsToUs", "message": "No."}}, "it")
