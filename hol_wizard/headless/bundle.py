@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hol_wizard.wizard.facade import Wizard
 
 _LOG_LINES: Final = 2000
-_ADDRESS: Final = re.compile(r"[\w.+%#-]+@[\w-]+(?:\.[\w-]+)+")
+_ADDRESS: Final = re.compile(r"[\w.+%#-]{1,128}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _IDENTIFIER: Final = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE)
 
 
