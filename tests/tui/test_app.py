@@ -129,7 +129,7 @@ DIFF = (
 )
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (48, 18)])
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (48, 16)])
 async def test_the_diff_of_a_commit_is_shown_in_colors_before_it_is_agreed_to(
     make_app: MakeApp, fake: FakeWizard, size: tuple[int, int]
 ) -> None:
@@ -139,6 +139,9 @@ async def test_the_diff_of_a_commit_is_shown_in_colors_before_it_is_agreed_to(
         await at_rest(pilot)
         await pilot.press("S")
         await until_seen(pilot, "diff --git a/train.py b/train.py", "-removed = [1]", "to scroll")
+        if size == (48, 16):
+            await pilot.press("down", "down")
+        await until_seen(pilot, "-removed = [1]", " same 0")
         strips = [segment for strip in app.screen._compositor.render_strips(app.size) for segment in strip]
         color = {segment.text.strip(): segment.style.color for segment in strips if segment.style}
         assert color["-removed = [1]"] == color["--- was an SQL comment"]
