@@ -183,6 +183,11 @@ def ignored(environ: Mapping[str, str]) -> list[str]:
     return [name for name in environ if not any(group.has(name) for group in _KEPT)]
 
 
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables without those whose names are those of secrets."""
+    return {name: value for name, value in environ.items() if not _SECRET_NAME.search(name)}
+
+
 def of_child(environ: Mapping[str, str], *groups: Group) -> dict[str, str]:
     """Return the variables for a program that this process starts.
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hol_wizard.lab.model import Section
     from hol_wizard.paths import Home
     from hol_wizard.services.endpoints import Endpoints
-    from hol_wizard.wizard.facade import Wizard
+    from hol_wizard.wizard.facade import ShellVariables, Wizard
     from hol_wizard.wizard.stand_ins import StandIns
 
 
@@ -60,11 +60,13 @@ def make_wizard(
     folder = None if command == "git-credential" else lab_folder(options, environ)
     connect: Callable[[], Endpoints]
     stand_ins: StandIns | None = None
+    shell_variables: ShellVariables | None = None
     if options.practice:
         practice = PracticeCloud(home.practice_folder, options.practice_speed)
         closers.append(practice.close)
         connect = practice.connect
         stand_ins = of_practice(home.practice_folder)
+        shell_variables = practice.shell_variables
     else:
 
         def connect() -> Endpoints:
@@ -85,6 +87,7 @@ def make_wizard(
         if folder is not None and command not in READS_ONLY
         else None,
         stand_ins=stand_ins,
+        shell_variables=shell_variables,
     )
 
 

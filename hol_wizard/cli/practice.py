@@ -53,6 +53,27 @@ class PracticeCloud:
                 raise UnreachableError(error.message, error.hint) from error
             return Endpoints.of_file(self._state / launch.ENDPOINTS_FILE)
 
+    def shell_variables(self, environ: Mapping[str, str]) -> Mapping[str, str | None]:
+        """Return the variables to set in a shell that uses this cloud, and with None those to remove.
+
+        Args:
+            environ: The shell's variables.
+
+        Raises:
+            WizardError: The practice cloud could not be started.
+        """
+        from hol_wizard.errors import UnreachableError
+        from hol_wizard.practice.process import commands, launch
+
+        self.connect()
+        served = launch.read_endpoints(self._state)
+        if served is None:
+            raise UnreachableError("The practice cloud has just been stopped.", "Try again: it is then started.")
+        try:
+            return commands.prepared(served, self._state, environ)
+        except launch.LaunchError as error:
+            raise UnreachableError(error.message, error.hint) from error
+
     def _release(self) -> None:
         if self._lease is not None:
             self._lease.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
+from hol_wizard import own_shell
 from hol_wizard.background import in_background
 from hol_wizard.engine.events import RunFinished
 from hol_wizard.engine.results import Status
@@ -211,6 +212,8 @@ class Guide:
                 choices.append(("Undo it", lambda: self.conversing.undo([target])))
             if step.portal:
                 choices.append(("Address in the portal", lambda: self._portal(target)))
+            if talk.is_on_terminal:
+                choices.append(("Open a shell on this cloud", lambda: self._shell(target)))
             choices.append(("Show it again", lambda: self._read(target)))
             titles = [title for title, _ in choices]
             again = again or titles != listed
@@ -267,6 +270,13 @@ class Guide:
     def _portal(self, target: Target) -> None:
         address = self.wizard.portal_url(target)
         self.talk.add(address or "There is no address yet. Choose your names and subscription first.")
+
+    def _shell(self, target: Target) -> None:
+        """Give the terminal to the person's shell, and check the step when they return."""
+        shell = own_shell.own_shell(self.wizard)
+        self.talk.say(shell.line)
+        own_shell.run(shell)
+        self.runs.look([target], show=True)
 
     # What costs, and what is done
 

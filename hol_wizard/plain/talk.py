@@ -53,6 +53,11 @@ class Talk:
         self.last = time.monotonic()
         """The time of the last output."""
 
+    @property
+    def is_on_terminal(self) -> bool:
+        """Whether both the answers and the lines are those of a terminal."""
+        return self._answers.isatty() and self._output.isatty()
+
     def say(self, text: str = "", style: str = "") -> None:
         """Add lines, wrapped between words."""
         for line in clean(text).split("\n"):

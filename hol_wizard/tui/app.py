@@ -316,6 +316,12 @@ class HolWizardApp(WatchingApp):
 
         self.push_screen(EndingDialog(self))
 
+    def action_shell(self) -> None:
+        """Leave the screen for a shell that uses this cloud."""
+        from hol_wizard.tui.flows import SHELL, shell
+
+        self.flow(shell(self), SHELL)
+
     def action_cost(self) -> None:
         """Show what is running and what it costs."""
         from hol_wizard.tui.modals.cost import CostDialog
@@ -354,7 +360,7 @@ class HolWizardApp(WatchingApp):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide commands that are not available now."""
-        if action in {"teardown", "doctor"}:
+        if action in {"teardown", "doctor", "shell"}:
             return self.working is None
         return True
 

@@ -79,10 +79,12 @@ class BoardScreen(GuardedScreen[None]):
             event.stop()
             self.wizard_app.type_digit(event.character)
             return
-        for command in commands_of(self.place):
-            if event.key in command.keys and not self.check_action(command.action, ()):
+        for command in (*commands_of(self.place), *commands_of(Place.APP)):
+            is_ours = command.place is self.place
+            able = (self if is_ours else self.app).check_action(command.action, ())
+            if event.key in command.keys and not able:
                 event.stop()
-                self.wizard_app.say_why_not(command, self.why_not(command.action))
+                self.wizard_app.say_why_not(command, self.why_not(command.action) if is_ours else "")
                 return
 
     def log_grew(self, sections: Set[str]) -> None:

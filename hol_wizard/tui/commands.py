@@ -282,6 +282,16 @@ COMMANDS: tuple[Command, ...] = (
         "Remove everything that this wizard created, after showing it.",
     ),
     Command("app.quit", _APP, "q,ctrl+q", "leave", "Quit", "Quit; the next start continues where you were.", "quit"),
+    Command(
+        "app.shell",
+        _APP,
+        "exclamation_mark",
+        "shell",
+        "Open a shell on this cloud",
+        "Leave the screen for your shell, in which az, git and databricks use this cloud; `exit` returns.",
+        "shell",
+        "!",
+    ),
 )
 
 

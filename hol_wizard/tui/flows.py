@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textual.app import SuspendNotSupported
+
+from hol_wizard import own_shell
+from hol_wizard.errors import WizardError
 from hol_wizard.lab.model import Target
 from hol_wizard.tui.desktop import copy_natively, open_in_browser
 from hol_wizard.tui.modals.choose import ChooseDialog
@@ -25,7 +30,7 @@ if TYPE_CHECKING:
     from hol_wizard.tui.app import HolWizardApp
 
 
-LEAVE, COPY, BROWSER = "leave", "copy", "browser"
+LEAVE, COPY, BROWSER, SHELL = "leave", "copy", "browser", "shell"
 """Groups of flows in addition to those that ask about changes; only one flow of each group runs at a time."""
 
 
@@ -47,6 +52,30 @@ async def act(app: HolWizardApp, target: Target) -> None:
     chosen = await app.push_screen_wait(ChooseDialog(title, list(actions.items())))
     if chosen is not None:
         await converse(app, conversation.act(wizard, [target], chosen), f"{actions[chosen]}: {title}")
+
+
+async def shell(app: HolWizardApp) -> None:
+    """Give the terminal to the person's shell, and look at the step in view when they return."""
+    opened = await aside(lambda: own_shell.own_shell(app.wizard), "shell")
+    if app.working is not None:
+        app.notify(f"“{app.working.title}” has begun: open the shell when it has ended.", markup=False)
+        return
+    problem: WizardError | None = None
+    try:
+        with app.suspend():
+            sys.stdout.write(f"{opened.line}\n")
+            sys.stdout.flush()
+            try:
+                # Nothing else happens here until it ends: no other check, and no drawing over the shell.
+                own_shell.run(opened)
+            except WizardError as error:
+                problem = error
+    except SuspendNotSupported:
+        app.notify("This terminal cannot be left for a shell.", severity="warning", markup=False)
+        return
+    if problem is not None:
+        raise problem
+    await app.look_again()
 
 
 async def confirm(app: HolWizardApp, target: Target) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from hol_wizard.lab.model import Target
 from hol_wizard.tui.base_screen import BoardScreen
 from hol_wizard.tui.board import FLASH_SECONDS
 from hol_wizard.tui.running_app import RunningApp
+from hol_wizard.tui.runs import Reason
 from hol_wizard.tui.saved_files import SavedFiles
 from hol_wizard.tui.threads import aside
 from hol_wizard.wizard.watching import Seen
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 TICK = 1.0
 """Seconds between two questions to the watch whether something is due."""
+AGAIN_AFTER = 0.1
+"""Seconds between two looks whether a check of the same step has ended."""
 ELSEWHERE_EVERY = 2
 """Ticks between two looks whether another window has changed the shared files."""
 
@@ -55,6 +59,19 @@ class WatchingApp(RunningApp):
     def on_app_focus(self) -> None:
         """Look again when the person returns from another window."""
         self.wizard.watching.watch.wake(time.monotonic())
+
+    async def look_again(self) -> None:
+        """Look at the step in view, because the person may have done something by hand."""
+        self.wizard.watching.watch.wake(time.monotonic())
+        if not isinstance(self.screen, BoardScreen) or not self.screen.is_ready:
+            return
+        in_view, _ = self.screen.watched()
+        if in_view is None or not in_view.step.check:
+            return
+        # A check that is still running may have looked before that.
+        while any(in_view.key in run.keys for run in self.runs):
+            await asyncio.sleep(AGAIN_AFTER)
+        self.start_check([in_view], f"Checking {self.board.title(in_view.key)}", Reason.REFRESH)
 
     def _watch(self) -> None:
         """Look at one step that is due, unless something is running."""

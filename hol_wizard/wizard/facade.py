@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from hol_wizard.services.endpoints import Endpoints
     from hol_wizard.test_results.report import RunReport
 
+ShellVariables = Callable[[Mapping[str, str]], Mapping[str, str | None]]
+"""Returns what to set, and with None what to remove, in a shell with these variables so that it uses a cloud."""
+
 
 class Wizard:
     """The lab, one attendee's choices, and everything that can be done with them.
@@ -68,6 +71,7 @@ class Wizard:
         environ: Mapping[str, str] | None = None,
         services: Callable[[Endpoints], Services] | None = None,
         stand_ins: StandIns | None = None,
+        shell_variables: ShellVariables | None = None,
     ) -> None:
         """Create a wizard.
 
@@ -80,9 +84,11 @@ class Wizard:
             environ: Environment variables; None: the process's own.
             services: Makes the service clients for the addresses; tests put others in.
             stand_ins: They play the people of the lab, if this cloud has any.
+            shell_variables: What a shell needs to use this cloud; None if it needs nothing.
         """
         environ = os.environ if environ is None else environ
         self.lab = lab
+        self._shell_variables = shell_variables
         self.home = home
         self.cloud = cloud
         self.profile = profile
@@ -340,6 +346,14 @@ class Wizard:
         reports = (result.report for key in keys if (result := results.get(key)) is not None)
         return next((report for report in reports if report), None)
 
+    def shell_variables(self, environ: Mapping[str, str]) -> Mapping[str, str | None]:
+        """Return what to set, and with None what to remove, in a shell with these variables so that it uses this cloud.
+
+        Raises:
+            WizardError: The cloud could not be reached.
+        """
+        return self._shell_variables(environ) if self._shell_variables is not None else {}
+
     def close(self) -> None:
         """Close the connections."""
         if self.connection.services is not None:
@@ -358,6 +372,7 @@ def open_wizard(
     screens: LabFolder | Path | None = None,
     lab: Lab | None = None,
     stand_ins: StandIns | None = None,
+    shell_variables: ShellVariables | None = None,
 ) -> Wizard:
     """Load the lab and the attendee's choices and return a wizard over them.
 
@@ -372,6 +387,7 @@ def open_wizard(
         screens: Folder of the lab's documents, or its files; None for those that come with the wizard.
         lab: The lab if it is already loaded; `screens` is then ignored.
         stand_ins: They play the people of the lab, if the cloud has any.
+        shell_variables: What a shell needs to use the cloud; None if it needs nothing.
 
     Raises:
         ContentError: The lab's documents are wrong.
@@ -383,5 +399,12 @@ def open_wizard(
     defaults = {**(defaults or {}), **lab.defaults}
     chosen = Profile(profile, cloud, path, flags=flags, environ=environ, defaults=defaults)
     return Wizard(
-        lab=lab, home=home, cloud=cloud, profile=chosen, connect=connect, environ=environ, stand_ins=stand_ins
+        lab=lab,
+        home=home,
+        cloud=cloud,
+        profile=chosen,
+        connect=connect,
+        environ=environ,
+        stand_ins=stand_ins,
+        shell_variables=shell_variables,
     )

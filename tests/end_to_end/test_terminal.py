@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -233,6 +234,71 @@ def test_a_signal_that_another_thread_takes_wakes_an_idle_screen(ground: Ground)
         assert_whole(terminal)
 
 
+PROMPT = r"ready>"
+
+
+def in_shell(terminal: Terminal, command: str, answer: bytes) -> None:
+    """Run a command in the shell until it has answered."""
+    terminal.send(command.encode() + b"\r")
+    deadline = time.monotonic() + PATIENCE
+    while answer not in terminal.output:
+        terminal.read(0.1)
+        assert time.monotonic() < deadline, terminal.text
+
+
+def test_a_shell_uses_this_cloud_and_the_screen_comes_back_and_looks_again(ground: Ground) -> None:
+    done = ground.run("solve", "resource-groups", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    ground.machine.more |= {"SHELL": "/bin/sh", "PS1": "ready> ", "SOME_API_TOKEN": "canary-1234"}
+    with wizard(ground, "--resume", "3") as terminal:
+        terminal.wait_for("✓ passed|verified", PATIENCE)
+        terminal.settle(2.0)
+        terminal.send(b"!")
+        terminal.wait_for("cloud practice: .*`exit` returns to the wizard", PATIENCE)
+        assert_whole(terminal)
+        state = ground.cloud.state.resolve()
+        in_shell(terminal, 'echo "<$AZURE_CONFIG_DIR|$SOME_API_TOKEN>"', f"<{state / 'azure'}|>".encode())
+        in_shell(terminal, 'test -s "$REQUESTS_CA_BUNDLE" && echo "bundle"_there', b"bundle_there")
+        in_shell(terminal, 'test -s "$DATABRICKS_CONFIG_FILE" || echo "$DATABRICKS_CONFIG_FILE"', str(state).encode())
+        # Ctrl-C is for the shell and its programs.
+        terminal.send(b"\x03")
+        # It also discards what has been typed ahead.
+        terminal.settle(0.5)
+        words = " ".join(shlex.quote(word) for word in COMMAND)
+        in_shell(terminal, f"{words} --practice teardown resource-groups --yes; echo code_$?", b"code_0")
+        since = ground.cloud.log_size()
+        terminal.screen.reset()
+        terminal.send(b"exit\r")
+        terminal.wait_for(SECTION, PATIENCE)
+        terminal.wait_for("There is no resource group|does not exist|failed|to do", PATIENCE)
+        assert terminal.modes["alternate screen"]
+        assert any("resourcegroups" in each["url"].lower() for each in ground.cloud.exchanges(since))
+        terminal.send(b"q")
+        assert terminal.wait_for_end() == 0
+        assert_whole(terminal)
+        assert b"canary-1234" not in terminal.output
+
+
+@pytest.mark.parametrize("end", ["kill -9 $$", "kill -TERM $PPID"])
+def test_the_end_of_a_shell_or_of_the_wizard_under_it_gives_the_terminal_back(ground: Ground, end: str) -> None:
+    ground.machine.more |= {"SHELL": "/bin/sh", "PS1": "ready> "}
+    with wizard(ground) as terminal:
+        terminal.wait_for(OVERVIEW, PATIENCE)
+        terminal.settle(1.0)
+        terminal.send(b"!")
+        terminal.wait_for(PROMPT, PATIENCE)
+        terminal.screen.reset()
+        terminal.send(f"{end}\r".encode())
+        if "PPID" in end:
+            assert terminal.wait_for_end() == 128 + signal.SIGTERM
+        else:
+            terminal.wait_for(OVERVIEW, PATIENCE)
+            answers(terminal)
+            terminal.send(b"q")
+            assert terminal.wait_for_end() == 0
+        assert_whole(terminal)
+
+
 def test_stops_in_the_middle_of_drawing_leave_no_empty_screen(ground: Ground) -> None:
     moments = random.Random(5)  # noqa: S311 a seed, not a secret
     with wizard(ground) as terminal:
@@ -313,6 +379,8 @@ def test_the_size_is_the_terminals_own_whatever_the_shell_exports(ground: Ground
         terminal.wait_for(OVERVIEW, PATIENCE)
         terminal.wait_for("quit", PATIENCE)
         terminal.resize(120, 40)
+        # Otherwise the help may be drawn for the size before, which leaves the line visible that `answers` waits for.
+        terminal.settle(1.0)
         answers(terminal)
         terminal.send(b"q")
         assert terminal.wait_for_end() == 0

@@ -194,12 +194,25 @@ def env(
     clean = dict(environ)
     variables.leave_shell(clean)
     served = launch.start(state, keep=True, is_wizards=is_wizards)
-    client = launch.ControlClient(served)
-    client.way_out(proxy_of(clean), clean.get("no_proxy") or clean.get("NO_PROXY") or "")
     try:
-        return shell.lines(language, shell.settings(served, state.resolve(), clean))
+        return shell.lines(language, prepared(served, state, clean))
     except ValueError as error:
         raise launch.LaunchError(f"The shell cannot be prepared: {error}.") from error
+
+
+def prepared(served: Mapping[str, Any], state: Path, environ: Mapping[str, str]) -> dict[str, str | None]:
+    """Prepare a running practice cloud for a shell, and return the variables to set there, and with None to remove.
+
+    Args:
+        served: The endpoints of the practice cloud.
+        state: Folder of its files.
+        environ: The shell's variables before it was prepared.
+
+    Raises:
+        LaunchError: The practice cloud does not respond.
+    """
+    launch.ControlClient(served).way_out(proxy_of(environ), environ.get("no_proxy") or environ.get("NO_PROXY") or "")
+    return shell.settings(served, state.resolve(), environ)
 
 
 def proxy_of(environ: Mapping[str, str]) -> str:
