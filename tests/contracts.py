@@ -116,7 +116,6 @@ UNDESCRIBED = (
         r"/mlflow/v[12]\.0/.+/api/2\.0/mlflow/.+",
         "MLflow's own API (mlflow.org, REST API), asked by its own client",
     ),
-    ("GET", r"/portal", "the practice cloud's own page"),
     (
         "GET",
         r"/\.well-known/databricks-config",

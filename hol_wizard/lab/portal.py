@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
+from urllib.parse import quote
 
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import BOUND, Names
@@ -66,7 +67,7 @@ def resource_id(page: str, names: Names, environment: Environment | None = None)
     return f"{group}/providers/{kind.path}/{getattr(here, kind.placeholder)}"
 
 
-def url(page: str, names: Names, environment: Environment | None = None, *, base: str = PUBLIC) -> str:
+def url(page: str, names: Names, environment: Environment | None = None, *, base: str = PUBLIC, token: str = "") -> str:
     """Return the address of a page; empty until the required choices are made.
 
     The form `#@tenant/resource/…` opens the resource in that tenant, regardless of which tenant the browser used last.
@@ -76,6 +77,7 @@ def url(page: str, names: Names, environment: Environment | None = None, *, base
         names: The reader's own, the subscription's tenant among them.
         environment: The step's.
         base: The cloud's portal.
+        token: What a local cloud's portal wants in the fragment; empty for a portal with a sign-in.
 
     Raises:
         KeyError: There is no such page.
@@ -83,6 +85,8 @@ def url(page: str, names: Names, environment: Environment | None = None, *, base
     thing = resource_id(page, names, environment)
     if not thing:
         return ""
+    if token:
+        return f"{base.rstrip('/')}/#token={token}&resource={quote(thing)}"
     inside = PAGES[page].path if PAGES[page].path.startswith("/") else "/overview"
     directory = f"@{names.tenant}/" if names.tenant else ""
     return f"{base.rstrip('/')}/#{directory}resource{thing}{inside}"

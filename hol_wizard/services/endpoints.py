@@ -75,6 +75,9 @@ class Endpoints:
     storage_suffix: str
     key_vault_suffix: str
     portal: str
+    """Address of the portal."""
+    portal_token: Secret | None = None
+    """What the portal of a local cloud wants in the fragment of its address; None for a portal with a sign-in."""
     devops: str = "https://dev.azure.com"
     devops_profile: str = "https://app.vssps.visualstudio.com"
     """Address of Azure DevOps for the list of an account's organizations."""
@@ -247,6 +250,7 @@ class Endpoints:
                 key_vault_suffix=suffixes.get("key_vault", ""),
                 databricks_suffix=suffixes.get("databricks", ""),
                 portal=document.get("portal", ""),
+                portal_token=Secret(document["portal_token"]) if document.get("portal_token") else None,
                 devops=document.get("devops", ""),
                 devops_profile=document.get("devops_profile", ""),
                 devops_sps=document.get("devops_sps", ""),

@@ -98,7 +98,10 @@ class Wording:
             return ""
         services = self._connection.services
         base = services.endpoints.portal if services else portal.PUBLIC
-        return portal.url(target.step.portal, self.names, target.environment, base=base)
+        token = services.endpoints.portal_token if services else None
+        return portal.url(
+            target.step.portal, self.names, target.environment, base=base, token=token.reveal() if token else ""
+        )
 
     @property
     def _speech(self) -> Speech:

@@ -132,7 +132,6 @@ def test_every_route_wants_a_token_but_those_of_the_sign_in(tmp_path: Path) -> N
         ("active_directory", ""),
         ("prices", ""),
         ("resource_manager", "/metadata/endpoints"),  # where the services are: Azure tells everybody
-        ("resource_manager", "/portal"),
         ("databricks", "/.well-known/databricks-config"),
         ("databricks", "/aad/auth"),  # leads to the sign-in
     }

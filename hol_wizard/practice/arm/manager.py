@@ -23,7 +23,6 @@ PAGED = "$top $skiptoken"
 """Query parameters that `ResourceManager.page` reads."""
 METADATA = "/metadata/endpoints"
 """This path needs no authentication."""
-_PORTAL = "<!doctype html><meta charset='utf-8'><title>Practice cloud</title><p>The practice cloud has no portal.</p>"
 
 
 class ResourceKind(Protocol):
@@ -54,7 +53,6 @@ class ResourceManager(Service):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.tokens = world.part(Tokens)
-        self.router.add("GET", "/portal", lambda request: Response(200, _PORTAL))
         self.types: dict[str, ResourceKind] = {}
         """The resource types that are served, by their names in lowercase."""
 
@@ -86,7 +84,7 @@ class ResourceManager(Service):
 
     def authenticate(self, request: Request) -> seed.Principal | None:
         """Return the caller, by the bearer token."""
-        if request.path.lower().rstrip("/") in {"/portal", METADATA}:
+        if request.path.lower().rstrip("/") == METADATA:
             return None
         header = request.headers.get("Authorization", "")
         if not header:

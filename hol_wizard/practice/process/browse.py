@@ -1,6 +1,7 @@
-"""The `BROWSER` of a prepared shell: signs in to the practice cloud, and opens no other page of these services.
+"""The `BROWSER` of a prepared shell: signs in to the practice cloud, and opens no page of its services.
 
-Programs start it with an address. It uses only the standard library.
+Programs start it with an address. The practice cloud's portal and pages of other hosts open in the browser. It uses
+only the standard library.
 """
 
 from __future__ import annotations
@@ -56,9 +57,10 @@ def browse(state: Path, address: str) -> None:
 
 
 def _is_of_cloud(state: Path, netloc: str) -> bool:
-    """Return whether an address on this machine is the practice cloud's own, which has no pages."""
+    """Return whether an address on this machine is the practice cloud's own; only its portal has pages."""
     endpoints = launch.read_endpoints(state) or {}
-    return netloc in {urlsplit(each).netloc for each in endpoints.values() if isinstance(each, str) and "://" in each}
+    others = [each for name, each in endpoints.items() if name != "portal" and isinstance(each, str) and "://" in each]
+    return netloc in {urlsplit(each).netloc for each in others}
 
 
 def _sign_in(state: Path, target: str) -> None:

@@ -144,7 +144,8 @@ class Listener:
     handler: Handler
     port: socket.socket
     """Start listening."""
-    context: ssl.SSLContext
+    context: ssl.SSLContext | None
+    """None for plain HTTP: only for a page in a browser, which does not trust our CA."""
     connections: Connections
     cancels: bool = False
     """Whether a handler is canceled if its client disconnects."""
@@ -183,7 +184,7 @@ class Listener:
             self._run(self._welcome(accepted))
 
     async def _welcome(self, accepted: socket.socket) -> None:
-        """Do the TLS handshake; after that, the protocol handles the data."""
+        """Do the TLS handshake, if there is one; after that, the protocol handles the data."""
         task = asyncio.current_task()
         connection = self.connections.add(task.cancel if task is not None else lambda: None)
         try:
@@ -191,8 +192,8 @@ class Listener:
                 self._server,
                 accepted,
                 ssl=self.context,
-                ssl_handshake_timeout=_HANDSHAKE_SECONDS,
-                ssl_shutdown_timeout=2.0,
+                ssl_handshake_timeout=_HANDSHAKE_SECONDS if self.context else None,
+                ssl_shutdown_timeout=2.0 if self.context else None,
             )
         except (OSError, EOFError, asyncio.CancelledError) as error:
             LOG.debug("no handshake: %s", error)

@@ -62,6 +62,7 @@ from hol_wizard.practice.process.launch import (
 )
 from hol_wizard.practice.process.listening import Connections, Listener, allow_many_files
 from hol_wizard.practice.process.names import Names
+from hol_wizard.practice.process.portal import Portal
 from hol_wizard.practice.process.proxy import USER, Proxy, WayOut
 from hol_wizard.practice.registry.service import ContainerRegistry
 from hol_wizard.practice.storage.blob import Blobs
@@ -292,7 +293,7 @@ class Server:
         watches = [asyncio.create_task(connections.watch())]
         world = World(store, Clock(options.speed))
         try:
-            token = secrets.token_urlsafe(32)
+            token, portal_token = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
             about: dict[str, Any] = {
                 "version": FORMAT_VERSION,
                 "pid": os.getpid(),
@@ -306,9 +307,10 @@ class Server:
             certificates = Certificates(state)
             context = certificates.context
             names = [service.name for service in for_all]
-            sockets = self._sockets(world, [*names, "control", "proxy"])
+            sockets = self._sockets(world, [*names, "control", "proxy", "portal"])
             addresses = {name: f"https://{HOST}:{each.getsockname()[1]}" for name, each in sockets.items()}
             proxy_address = addresses.pop("proxy")
+            addresses["portal"] = addresses["portal"].replace("https://", "http://")
             world.addresses.update({name: addresses[name] for name in names})
             real = Names(world)
             certificates.certify(real)
@@ -323,6 +325,7 @@ class Server:
             control.keep = options.keep
             # A lease ends when its client disconnects; a request to a service is carried out anyway, as in Azure.
             self._listeners.append(Listener(control, sockets["control"], context, connections, cancels=True))
+            self._listeners.append(Listener(Portal(world, portal_token), sockets["portal"], None, connections))
             for_each = {each.name: each for each in services if each.port_for_each}
 
             def publish_names() -> None:
@@ -335,7 +338,15 @@ class Server:
             for listener in self._listeners:
                 listener.start()
             await self._proxy.start()
-            self._publish(about, addresses, names, token, world, certificates, {"proxy": world.proxy})
+            self._publish(
+                about,
+                addresses,
+                names,
+                token,
+                world,
+                certificates,
+                {"proxy": world.proxy, "portal_token": portal_token},
+            )
             for signum in (signal.SIGINT, signal.SIGTERM):
                 # Windows has no signal handlers in its event loop; there Ctrl+C raises KeyboardInterrupt.
                 with contextlib.suppress(NotImplementedError):
@@ -381,7 +392,7 @@ class Server:
         token: str,
         world: World,
         certificates: Certificates,
-        shell: dict[str, str],
+        more: dict[str, str],
     ) -> None:
         ca_file, bundle_file = certificates.ca_file, certificates.bundle_file
         document = {
@@ -397,11 +408,11 @@ class Server:
             "databricks_config_file": str(bundle_file.with_name("databrickscfg")),
             "practice_python": str(Runtime().python.absolute()),
             **{name: addresses[name] for name in names},
-            "portal": f"{addresses['resource_manager']}/portal",
+            "portal": addresses["portal"],
             "control": addresses["control"],
             "control_token": token,
             "approval": f"{addresses['control']}/approve",
-            **shell,
+            **more,
             "browser_sign_in": False,
             "poll_interval": world.clock.poll_interval(),
             "audiences": dict(seed.AUDIENCES),

@@ -1,3 +1,5 @@
+import uuid
+
 import pytest
 
 from hol_wizard.lab.model import Environment
@@ -16,6 +18,16 @@ def test_a_page_opens_in_the_tenant_of_the_subscription() -> None:
         "https://127.0.0.1:8443/portal/#@t-1/resource/subscriptions/11111111-2222-3333-4444-555555555555"
         "/resourceproviders"
     )
+
+
+def test_the_token_of_a_local_portal_is_only_in_the_fragment() -> None:
+    token = str(uuid.uuid4())
+    address = url("resource_group", NAMES, Environment.DEV, base="http://127.0.0.1:8080", token=token)
+    assert address == (
+        f"http://127.0.0.1:8080/#token={token}&resource=/subscriptions/11111111-2222-3333-4444-555555555555"
+        "/resourceGroups/contoso-db-dev"
+    )
+    assert url("resource_group", Names(prefix="contoso"), Environment.DEV, token=token) == ""
 
 
 def test_a_thing_is_shown_in_its_resource_group() -> None:
