@@ -81,7 +81,8 @@ class Solves:
 
         def planned(target: Target) -> list[PlannedChange]:
             result, work = results[target.key], SOLVES.get(target.step.solve)
-            if result.status in _DONE and not parts.answers.unsaved(target, inputs):
+            done = result.passed or result.confirmed is not None or (work is None and result.status in _DONE)
+            if done and not parts.answers.unsaved(target, inputs):
                 return []
             person = person_of(target.step) if whole else ""
             played = [self._part(target)] if self._is_played(person) else []

@@ -254,8 +254,8 @@ def test_plain_confirms_withdraws_and_tells_it_apart() -> None:
     )
     wizard.confirming.confirm([wizard.target(READ)])
     said = walk(wizard, "1", "0", "0")
-    assert "1. Train (scientist): 0 of 3 done, 1 confirmed by you, 1 by hand, failed" in said
-    assert "1. Read it: confirmed by you" in said
+    assert "1. Train (scientist): 0 of 3 done, 1 confirmed, 1 by hand, failed" in said
+    assert "1. Read it: confirmed 2. Run it: to do" in said
 
 
 def test_plain_asks_before_it_does_what_needs_a_confirmation() -> None:
