@@ -143,7 +143,7 @@ class Teardown:
         """Return what would be removed, each change once."""
         plan = UNDOS[target.step.undo].plan
         found = (change for context in self._contexts(target, services) for change in plan(context))
-        return list({(each.verb, each.kind, each.name, each.where): each for each in found}.values())
+        return list({(each.verb, each.kind, each.name, each.where, each.resource): each for each in found}.values())
 
     def _contexts(self, target: Target, services: Services, reporter: Reporter | None = None) -> Iterator[StepContext]:
         """Yield the contexts in which a target is undone: with the names of earlier prefixes, then with today's.
