@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from hol_wizard.engine import ownership
@@ -129,6 +129,11 @@ class RoleAssignment(Resource[Assignment]):
     def where(self) -> str:
         """Return the last part of the scope."""
         return _scope(self.path).rpartition("/")[2]
+
+    def creation(self, note: str = "") -> Change:
+        """Return the plan's line for its creation, without an ID as long as the principal is unknown."""
+        line = super().creation(note)
+        return line if self.grant is None or self.grant.principal else replace(line, resource="")
 
     def find(self, reads: ReadCache) -> Assignment | None:
         """Return it, otherwise another one that gives the principal this role, or more, on the scope or above it."""

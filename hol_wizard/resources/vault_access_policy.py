@@ -8,11 +8,12 @@ A policy is an entry in the vault's document. `accessPolicies/add` and `accessPo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.read_cache import ReadCache
+from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation
 from hol_wizard.errors import NotFoundError, WizardError
 from hol_wizard.resources import key_vault
@@ -63,6 +64,11 @@ class VaultAccessPolicy(Resource[tuple[str, ...]]):
     def note(self) -> str:
         """Return what it allows."""
         return f"secrets: {', '.join(self.permissions)}"
+
+    def creation(self, note: str = "") -> Change:
+        """Return the plan's line for its creation, without an ID as long as the principal is unknown."""
+        line = super().creation(note)
+        return line if self.principal else replace(line, resource="")
 
     # Checking
 

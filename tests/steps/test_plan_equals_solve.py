@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from hol_wizard.engine.events import Said
 from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Status
 from hol_wizard.services.secrets import Secret
+from hol_wizard.wizard.solves import PlannedChange
 from tests.practice_cloud import PracticeCloud
 from tests.steps.attendee import DEFAULTS, Attendee, Seen, drain
 from tests.steps.author import COMPLETE, review
@@ -28,11 +29,16 @@ READS = {"GET", "HEAD", "OPTIONS"}
 QUERIES = (
     "/oauth2/v2.0/token",
     "/oauth2/v2.0/devicecode",
+    # A registry's tokens.
+    "/oauth2/exchange",
+    "/oauth2/token",
     "/providers/microsoft.resourcegraph/resources",
     "/listkeys",
     "/checknameavailability",
     "/checkdomainavailability",
     "/getschema",
+    # The YAML of a run that is not started.
+    "/preview",
     "/git-upload-pack",
     # A look at the secrets of a scope runs a command on the cluster.
     "/api/1.2/contexts/create",
@@ -99,20 +105,22 @@ class Walk:
     def solve(self, key: str, state: str, *, refused: bool = False, stop_after: int = 0) -> None:
         """Plan and solve a step, and note where the two differ."""
         since = self.cloud.log_size()
-        changes = [each for of_step in self.attendee.plan(key).values() for each in of_step]
+        agreed = self.plan(key)
         if planned := self.writes(since):
             self.found.append(f"{key} ({state}): the plan itself sent {planned}")
         before, ledger, since = self.files(), len(self.attendee.ledger()), self.cloud.log_size()
         if refused:
             for method in ("PUT", "POST", "PATCH", "DELETE"):
                 self.cloud.control.fault("error", method=method, path=CHANGES, status=403, code="Forbidden")
-        seen = self.run(key, stop_after)
+        seen = self.run(key, stop_after, agreed)
+        if not stop_after and any(result.ask_again for result in seen.results.values()):
+            seen = self.run(key, stop_after, self.plan(key))
         if refused:
             self.cloud.control.clear_faults()
         if not (refused or stop_after) and seen.statuses[key] not in {Status.PASSED, Status.SKIPPED}:
             self.found.append(f"{key} ({state}): not passed: {seen.results[key]}")
         made = Made(self.writes(since), self.attendee.ledger()[ledger:], before != self.files())
-        self.compare(f"{key} ({state})", changes, made, partly=refused or bool(stop_after))
+        self.compare(f"{key} ({state})", [each.change for each in agreed], made, partly=refused or bool(stop_after))
 
     def remove_unnoted(self, key: str) -> None:
         """Remove what a step made as somebody else does: the ledger does not know of it."""
@@ -123,14 +131,18 @@ class Walk:
         shutil.rmtree(folder)
         kept.rename(folder)
 
-    def run(self, key: str, stop_after: int) -> Seen:
-        """Solve a step; interrupt it once it has said so many things."""
+    def plan(self, key: str) -> Sequence[PlannedChange]:
+        wizard = self.attendee.wizard()
+        return wizard.plan(wizard.targets([key]))
+
+    def run(self, key: str, stop_after: int, agreed: Sequence[PlannedChange]) -> Seen:
+        """Solve a step after its plan was agreed to; interrupt it once it has said so many things."""
         cancelled = threading.Event()
         wizard = self.attendee.wizard()
 
         def watched() -> Iterator[Any]:
             said = 0
-            for event in wizard.solve(wizard.targets([key]), cancelled=cancelled):
+            for event in wizard.solve(wizard.targets([key]), cancelled=cancelled, agreed=agreed):
                 said += isinstance(event, Said)
                 if stop_after and said >= stop_after:
                     cancelled.set()
