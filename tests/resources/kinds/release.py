@@ -271,6 +271,9 @@ class ReleaseRunCase(ReleaseCase):
         )
 
     def state(self) -> object:
+        # A solve waits for its stage, and the run's other one goes on by itself: that is no change by a later solve.
+        for each in self.listed("/build/builds", definitions=str(self.pipeline)):
+            self._ended(each["id"])
         found = self.listed("/build/builds", definitions=str(self.pipeline))
         return [(each["id"], each.get("result")) for each in found] or None
 
