@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from hol_wizard.engine.results import Status
 from hol_wizard.lab.loader import load
 from hol_wizard.lab.people import person_of, words_for
 from hol_wizard.practice.process import launch
@@ -41,7 +42,16 @@ PARTS = ("config", "state/practice/default", "state/practice/azure", "state/prac
 
 
 def told(done: subprocess.CompletedProcess[str]) -> str:
-    return "\n".join((done.stdout + done.stderr).splitlines()[-60:])
+    """Return the last lines, behind those that say which steps are not done, wherever they are."""
+    words = tuple(f"{status.value.upper()} " for status in Status if status not in {Status.PASSED, Status.SKIPPED})
+    lines = (done.stdout + done.stderr).splitlines()
+    said = [line for line in lines if line.startswith(words) or "] failed: " in line or "] waiting: " in line]
+    return "\n".join((*said, *lines[-60:]))
+
+
+def not_good(checked: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    """Return the results of a check that are not good."""
+    return [each for each in json.loads(checked.stdout)["results"] if each["status"] not in {"passed", "skipped"}]
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +142,7 @@ class TestWithoutAnEngine:
 
     def test_a_check_passes_and_the_teardown_leaves_nothing_and_lists_it(self, ground: Ground) -> None:
         checked = ground.run("--check", "--format", "json")
-        assert checked.returncode == DONE, checked.stdout[-4000:]
+        assert checked.returncode == DONE, json.dumps(not_good(checked), indent=1) + checked.stderr
         found = {each["target"]: each for each in json.loads(checked.stdout)["results"]}
         assert "practiced without a container" in found["build-container/run-the-local-build"]["summary"]
         receipt = torn_down(ground).stdout.partition("Receipt of ")[2]
@@ -144,7 +154,8 @@ class TestWithoutAnEngine:
         done = ground.run(*WHOLE)
         assert done.returncode == DONE, told(done)
         assert "played" not in done.stdout
-        assert ground.ledger_file.read_bytes() == ledger
+        after = ground.ledger_file.read_bytes()
+        assert after == ledger, after.removeprefix(ledger).decode() + told(done)
 
     def test_a_second_teardown_has_nothing_to_remove(self, ground: Ground) -> None:
         torn_down(ground)
