@@ -266,10 +266,14 @@ def rows(read: Callable[[int], Document], size: int, key: str) -> Iterator[Docum
 
 
 def moment(text: str) -> datetime | None:
-    """Parse a time in UTC, to the second: services write up to seven decimal places; None if it is none."""
+    """Parse a time, in UTC if it names no other zone; None if it is none.
+
+    Services write up to seven decimal places, of which Python keeps six: two events of one second have an order.
+    """
     try:
-        return datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)
-    except ValueError:
+        found = datetime.fromisoformat(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
 
 

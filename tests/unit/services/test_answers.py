@@ -12,7 +12,7 @@ import pytest
 
 from hol_wizard.errors import AbsenceUnclearError, InconclusiveError, NotFoundError, WizardError
 from hol_wizard.services import transport
-from hol_wizard.services.answers import Document
+from hol_wizard.services.answers import Document, moment
 from hol_wizard.services.arm import ArmClient
 from hol_wizard.services.data_lake import DataLake
 from hol_wizard.services.databricks.client import Databricks
@@ -489,3 +489,25 @@ def test_nothing_in_the_workspace_is_absent_for_what_azure_devops_lacks(
 def test_what_is_no_whole_number_is_an_answer_in_an_unexpected_form(written: str) -> None:
     with pytest.raises(InconclusiveError, match="unexpected form"):
         Document(json.loads(f'{{"limit": {written}}}'), "Azure Resource Manager (GET usages)").number("limit")
+
+
+def test_two_events_of_one_second_have_an_order() -> None:
+    merged, made = moment("2026-11-28T13:42:17.1768860Z"), moment("2026-11-28T13:42:17.9836170Z")
+    assert merged is not None
+    assert made is not None
+    assert merged < made
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2026-11-28T13:42:17Z", datetime(2026, 11, 28, 13, 42, 17, tzinfo=UTC)),
+        ("2026-11-28T13:42:17", datetime(2026, 11, 28, 13, 42, 17, tzinfo=UTC)),
+        ("2026-11-28T14:42:17.5+01:00", datetime(2026, 11, 28, 13, 42, 17, 500_000, tzinfo=UTC)),
+        ("0001-01-01T00:00:00+01:00", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_a_time_is_read_in_utc_or_is_none(text: str, value: datetime | None) -> None:
+    assert moment(text) == value
