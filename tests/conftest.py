@@ -88,6 +88,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"no Secret Service for the tests ({KEYRING_WANTED} is not set)"))
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to run if pytest-xdist has lost the groups: it then makes in each worker what a group shares.
+
+    Raises:
+        UsageError: A test of a group is not told apart by its ID, as xdist's scheduler wants it.
+    """
+    if not getattr(session.config.option, "loadgroup", False):
+        return
+    lost = [
+        each.nodeid
+        for each in session.items
+        if each.get_closest_marker("xdist_group") and each.nodeid.rfind("@") <= each.nodeid.rfind("]")
+    ]
+    if lost:
+        raise pytest.UsageError(f"pytest-xdist ignores the group of {lost[0]}: this pytest is too new for it")
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """Run two workers a core, as many tests wait for a cloud or for a terminal.
 
