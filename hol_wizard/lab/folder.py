@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,8 +34,11 @@ _KEYS: Final[Mapping[str, tuple[type, str]]] = {
 }
 _REQUIRED: Final = ("title", "introduction")
 _LONGEST_TITLE: Final = 60
-_STEERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
+_STEERING: Final = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 """Characters that change the direction of text, so that a command looks different from what runs."""
+_CONTROL: Final = r"\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff"
+"""Characters of the Unicode categories Cc and Cs, without the tab."""
+_HIDDEN: Final = re.compile(f"[{_STEERING}{_CONTROL}]")
 
 
 def default_folder() -> Path:
@@ -158,10 +161,8 @@ def hidden_characters(text: str) -> Iterator[tuple[int, str]]:
     Line ends and tabs are not included.
     """
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
-        for character in line:
-            if character in _STEERING or (unicodedata.category(character) in {"Cc", "Cs"} and character != "\t"):
-                yield number, f"U+{ord(character):04X}"
-                break
+        if found := _HIDDEN.search(line):
+            yield number, f"U+{ord(found[0]):04X}"
 
 
 def hidden_in(value: Any) -> str:

@@ -221,9 +221,8 @@ def _parse(path: Path, number: int, document_id: str, data: bytes) -> Document:
         for line, content in enumerate(document.lines, 1):
             if "\t" in content:
                 document.report(line, "there is a tab in this line; write spaces")
-    if not text.isascii() or not text.replace("\n", "").isprintable():
-        for line, code in hidden_characters(text.removeprefix("\ufeff")):
-            document.report(line, f"there is a control character ({code}) in this line")
+    for line, code in hidden_characters(text.removeprefix("\ufeff")):
+        document.report(line, f"there is a control character ({code}) in this line")
     _parse_front(document)
     _split(document)
     return document
