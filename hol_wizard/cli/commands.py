@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hol_wizard.cli.composition import front_end, make_wizard, show
-from hol_wizard.cli.lab_command import run_lab
 from hol_wizard.cli.practice import run_practice
 from hol_wizard.cli.streams import UNKNOWN, USAGE, complain
 from hol_wizard.cli.vocabulary import ABOUT_RESOURCES, CHECK, FRONT, LIST, PRACTICE_DEFAULTS, WORK
@@ -52,6 +51,8 @@ def dispatch(
     if name == "practice":
         return run_practice(list(rest or ()), options.practice_speed, home.practice_folder, environ)
     if name == "lab":
+        from hol_wizard.cli.lab_command import run_lab
+
         return run_lab(selectors, options, home, environ, closers)
     wizard = make_wizard(home, options, closers, environ, name)
     closers.append(wizard.close)

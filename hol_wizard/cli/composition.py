@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from hol_wizard.cli.practice import PracticeCloud
 from hol_wizard.cli.stand_ins import of_practice
-from hol_wizard.cli.trusting import open_lab
 from hol_wizard.cli.vocabulary import CLOUDS, PRACTICE, PRACTICE_DEFAULTS, READS_ONLY
 
 LAB_VARIABLE = "HOL_WIZARD_LAB"
@@ -19,7 +18,7 @@ LAB_VARIABLE = "HOL_WIZARD_LAB"
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hol_wizard.lab.model import Section
+    from hol_wizard.lab.model import Lab, Section
     from hol_wizard.paths import Home
     from hol_wizard.services.endpoints import Endpoints
     from hol_wizard.wizard.facade import ShellVariables, Wizard
@@ -58,6 +57,11 @@ def make_wizard(
         raise UsageError(f"--{empty[0].replace('_', '-')} was given without a value.", "Give it one, or omit it.")
     # git calls its helper in any shell, and the helper has nothing to do with a lab.
     folder = None if command == "git-credential" else lab_folder(options, environ)
+    lab: Lab | None = None
+    if folder is not None and command not in READS_ONLY:
+        from hol_wizard.cli.trusting import open_lab
+
+        lab = open_lab(folder, trusting or home, options, command)
     connect: Callable[[], Endpoints]
     stand_ins: StandIns | None = None
     shell_variables: ShellVariables | None = None
@@ -83,9 +87,7 @@ def make_wizard(
         environ=environ,
         defaults=PRACTICE_DEFAULTS if options.practice else {},
         screens=folder if command in READS_ONLY else None,
-        lab=open_lab(folder, trusting or home, options, command)
-        if folder is not None and command not in READS_ONLY
-        else None,
+        lab=lab,
         stand_ins=stand_ins,
         shell_variables=shell_variables,
     )

@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from hol_wizard.redaction import redact, scrub
-from hol_wizard.test_results.report import RunReport
+
+if TYPE_CHECKING:
+    from hol_wizard.test_results.report import RunReport
 
 
 class Status(StrEnum):

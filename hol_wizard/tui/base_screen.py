@@ -80,9 +80,10 @@ class BoardScreen(GuardedScreen[None]):
             self.wizard_app.type_digit(event.character)
             return
         for command in (*commands_of(self.place), *commands_of(Place.APP)):
+            if event.key not in command.keys:
+                continue
             is_ours = command.place is self.place
-            able = (self if is_ours else self.app).check_action(command.action, ())
-            if event.key in command.keys and not able:
+            if not (self if is_ours else self.app).check_action(command.action, ()):
                 event.stop()
                 self.wizard_app.say_why_not(command, self.why_not(command.action) if is_ours else "")
                 return

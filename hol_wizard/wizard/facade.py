@@ -29,18 +29,14 @@ from hol_wizard.wizard.answers import Answers
 from hol_wizard.wizard.checks import Checks
 from hol_wizard.wizard.confirming import Confirming
 from hol_wizard.wizard.connection import Connection
-from hol_wizard.wizard.endings import Ending, ending_of
-from hol_wizard.wizard.endings import kept as kept_ending
 from hol_wizard.wizard.graph import Graph
 from hol_wizard.wizard.ledger_care import LedgerCare
 from hol_wizard.wizard.overviews import Overviews
 from hol_wizard.wizard.parts import Parts
-from hol_wizard.wizard.receipts import FOLDER, Receipt, kept, receipt_of
 from hol_wizard.wizard.secret_answers import SecretAnswers
 from hol_wizard.wizard.solves import PlannedChange, Solves
 from hol_wizard.wizard.stand_ins import StandIns
 from hol_wizard.wizard.teardown import Teardown
-from hol_wizard.wizard.trials import Trial, Trials
 from hol_wizard.wizard.watching import Watching
 from hol_wizard.wizard.wording import Wording
 
@@ -49,6 +45,9 @@ if TYPE_CHECKING:
     from hol_wizard.services.context import Services
     from hol_wizard.services.endpoints import Endpoints
     from hol_wizard.test_results.report import RunReport
+    from hol_wizard.wizard.endings import Ending
+    from hol_wizard.wizard.receipts import Receipt
+    from hol_wizard.wizard.trials import Trial
 
 ShellVariables = Callable[[Mapping[str, str]], Mapping[str, str | None]]
 """Returns what to set, and with None what to remove, in a shell with these variables so that it uses a cloud."""
@@ -130,7 +129,7 @@ class Wizard:
         self._teardown = Teardown(parts)
         self._overviews = Overviews(parts, home)
         self.watching = Watching(parts, self._checks)
-        self._trials = Trials(parts, self._checks, self._solves, self._teardown)
+        self._parts = parts
 
     # Looking things up
 
@@ -292,21 +291,29 @@ class Wizard:
         self, changes: Sequence[PlannedChange], finished: RunFinished, cost: Cost | None, began: datetime
     ) -> Receipt:
         """Return the receipt of a teardown (`receipts.receipt_of`)."""
+        from hol_wizard.wizard.receipts import receipt_of
+
         return receipt_of(self.where(), changes, finished, self.ledger.entries(), cost, began)
 
     def keep(self, receipt: Receipt) -> str:
         """Write a receipt into the profile's folder, and return where it is, or why it is not written."""
+        from hol_wizard.wizard.receipts import FOLDER, kept
+
         return kept(receipt, self.home.state_folder(self.cloud, self.profile.name) / FOLDER)
 
     def try_out(self, targets: Sequence[Target], *, keeps: bool, cancelled: threading.Event) -> Iterator[Trial | Event]:
         """Take the targets through for their author: check, solve, check, solve again, undo, check (`Trials.run`)."""
-        return self._trials.run(targets, keeps=keeps, cancelled=cancelled)
+        from hol_wizard.wizard.trials import Trials
+
+        trials = Trials(self._parts, self._checks, self._solves, self._teardown)
+        return trials.run(targets, keeps=keeps, cancelled=cancelled)
 
     def ending(self) -> Ending:
         """Return what became of the lab by the last checks, and what costs money now. Reads the cloud."""
-        try:
-            from hol_wizard.doctor.cost import lines
+        from hol_wizard.doctor.cost import lines
+        from hol_wizard.wizard.endings import ending_of
 
+        try:
             costs = lines(self.cost(), self.command)
         except WizardError as error:
             costs = [f"unknown: {error.message}"]
@@ -316,7 +323,9 @@ class Wizard:
 
     def keep_ending(self, ending: Ending) -> str:
         """Write the report into the profile's folder, and return where it is, or why it is not written."""
-        return kept_ending(ending, self.home.state_folder(self.cloud, self.profile.name) / "report.md")
+        from hol_wizard.wizard.endings import kept
+
+        return kept(ending, self.home.state_folder(self.cloud, self.profile.name) / "report.md")
 
     def cost(self) -> Cost:
         """Return what costs money now (`Overviews.cost`)."""

@@ -13,12 +13,12 @@ from hol_wizard.engine.events import Event, RunFinished
 from hol_wizard.engine.registry import Change
 from hol_wizard.lab.model import Target
 from hol_wizard.wizard.questions import Question
-from hol_wizard.wizard.receipts import Receipt
 from hol_wizard.wizard.solves import PlannedChange
 
 if TYPE_CHECKING:
     from hol_wizard.doctor.cost import Cost
     from hol_wizard.doctor.survey import Rebuilt, Survey
+    from hol_wizard.wizard.receipts import Receipt
 
 
 class Kind(StrEnum):
