@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hol_wizard import __version__
-from hol_wizard.engine.results import Status
+from hol_wizard.engine.results import DONE, Status
 from hol_wizard.lines import clean, duration, one_line
 from hol_wizard.report import MARKDOWN_MARK, Report, counts_line, expectation_line
 
@@ -46,7 +46,7 @@ def markdown(report: Report) -> str:
         for row in report.rows
     ]
     for row in report.rows:
-        if row.result.status in {Status.PASSED, Status.SKIPPED}:
+        if row.result.status in DONE:
             continue
         wrong = [f"- {_escaped(expectation_line(met))}" for met in row.result.expectations if not met.met]
         following = [f"Next: {_escaped(row.result.next_action)}"] if row.result.next_action else []

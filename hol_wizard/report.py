@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hol_wizard import __version__
 from hol_wizard.engine.events import Event, PersonNeeded, Progressed, RunFinished, Said, WorkFinished, WorkStarted
-from hol_wizard.engine.results import Expectation, Result, Status, exit_code
+from hol_wizard.engine.results import DONE, Expectation, Result, Status, exit_code
 from hol_wizard.lines import clean, duration, one_line
 from hol_wizard.test_results.report import report_value
 
@@ -103,7 +103,7 @@ def expectation_line(expectation: Expectation) -> str:
 def result_lines(key: str, result: Result) -> list[str]:
     """Return a result as lines: the status, then unmet expectations and the next action."""
     lines = [f"{result.status.upper():<7}  {key}  {one_line(result.summary)}"]
-    if result.status not in {Status.PASSED, Status.SKIPPED}:
+    if result.status not in DONE:
         lines += [f"         {expectation_line(met)}" for met in result.expectations if not met.met]
     if result.next_action:
         lines.append(f"         next: {one_line(result.next_action)}")
@@ -304,7 +304,7 @@ def tap(report: Report) -> str:
     lines = ["TAP version 14", f"{_TAP_MARK}{__version__}", f"1..{len(report.rows)}"]
     for number, row in enumerate(report.rows, start=1):
         status = row.result.status
-        ok = status in {Status.PASSED, Status.SKIPPED}
+        ok = status in DONE
         told = f"{row.key} {one_line(row.result.summary)}".replace("\\", "\\\\").replace("#", "\\#")
         skip = " # SKIP" if status is Status.SKIPPED else ""
         skip += " confirmed" if row.result.confirmed else ""

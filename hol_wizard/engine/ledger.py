@@ -99,6 +99,15 @@ class Entry:
     Empty if the service does not hide resources, and in ledgers of earlier versions.
     """
 
+    @property
+    def time(self) -> datetime | None:
+        """The time of writing; None if the line contains none, or one that cannot be compared with others."""
+        try:
+            found = datetime.fromisoformat(self.at)
+        except ValueError:
+            return None
+        return found if found.tzinfo else None
+
 
 _FIELDS: Final = frozenset(each.name for each in fields(Entry))
 

@@ -50,6 +50,11 @@ class Change:
     consent: str = ""
     """Digest of the programs that it runs on the person's own machine; empty: it runs none there."""
 
+    @property
+    def removes(self) -> bool:
+        """Whether something that exists is removed."""
+        return self.verb in {"delete", "purge"}
+
 
 PlanFunction = Callable[[Any], Sequence[Change]]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hol_wizard.redaction import redact, scrub
 
@@ -29,6 +29,10 @@ class Status(StrEnum):
     """Another step must be done first; not checked."""
     SKIPPED = "skipped"
     """Omitted by choice, not for this role, or confirmed by a person (`Result.confirmed`)."""
+
+
+DONE: Final = frozenset({Status.PASSED, Status.SKIPPED})
+"""With these statuses, nothing is left to do, and other steps can begin."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from hol_wizard.engine.events import (
 )
 from hol_wizard.engine.registry import WORK_DEADLINE
 from hol_wizard.engine.reporter import Reporter
-from hol_wizard.engine.results import Result, Status
+from hol_wizard.engine.results import DONE, Result, Status
 from hol_wizard.errors import (
     AccessDeniedError,
     ConflictError,
@@ -51,8 +51,6 @@ LOOK_AGAIN_AFTER = 5.0
 LOOK_AGAIN_MOST = 30.0
 """Maximum seconds until a WAITING check is repeated, whatever it asks for."""
 _TICK = 0.1
-
-_SATISFIED = {Status.PASSED, Status.SKIPPED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +142,7 @@ def _blocked(
         results: The results of the finished tasks.
         left: Beginning of the summary: `Not checked`.
     """
-    unmet = [need for need in task.needs if need in results and results[need].status not in _SATISFIED]
+    unmet = [need for need in task.needs if need in results and results[need].status not in DONE]
     if not unmet:
         return None
 
@@ -376,7 +374,7 @@ def _pause_after(waiting: Result) -> float:
 def _work(task: WorkTask, emit: Callable[[Event], None], cancelled: threading.Event) -> Result:
     if not task.asked:
         before = _look(task.look)
-        if before.status in {Status.PASSED, Status.SKIPPED}:
+        if before.status in DONE:
             return before
     if task.work is None:
         return _look(task.look) if task.asked else before

@@ -29,7 +29,7 @@ class Candidate:
 
     key: str
     checked_at: float
-    """When it was last checked, by whomever."""
+    """When it was last checked, for whatever reason."""
     in_view: bool = False
     """Whether it is the step that the person sees; others are looked at once after each gesture, or as they ask."""
     again_after: float | None = None

@@ -18,7 +18,7 @@ from hol_wizard.engine.events import (
     WorkFinished,
     WorkStarted,
 )
-from hol_wizard.engine.results import Status, exit_code
+from hol_wizard.engine.results import DONE, Status, exit_code
 from hol_wizard.headless.asking import WorkOptions, answers_to, can_ask, can_consent
 from hol_wizard.headless.output import NOTHING_DONE, UNSURE, err, out, tell
 from hol_wizard.lab.people import words_for
@@ -171,7 +171,7 @@ def _tell_what_is_left(wizard: Wizard, finished: RunFinished, *, whole: bool) ->
     for key, result in finished.results.items():
         target = wizard.target(key)
         waits = not target.step.solve or (whole and target.step.person and key not in finished.durations)
-        if not waits or result.status in {Status.PASSED, Status.SKIPPED, Status.BLOCKED}:
+        if not waits or result.status in {*DONE, Status.BLOCKED}:
             continue
         if target.step.confirm:
             out(f"left for you: “{wizard.wording.title(target)}”. Then run: {wizard.command} confirm {key}")

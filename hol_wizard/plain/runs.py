@@ -19,7 +19,7 @@ from hol_wizard.engine.events import (
     WorkStarted,
 )
 from hol_wizard.engine.reporter import StopRequest
-from hol_wizard.engine.results import NOT_CHECKED, Result, Status, word_of, worst
+from hol_wizard.engine.results import DONE, NOT_CHECKED, Result, Status, word_of, worst
 from hol_wizard.lab.model import Section, Target, targets_of
 from hol_wizard.lines import one_line
 from hol_wizard.plain.talk import BackError, EndError, Talk
@@ -174,7 +174,7 @@ class Runs:
     def done(self, target: Target) -> bool:
         """Return whether a step is known to be done or skipped."""
         result = self.results.get(target.key)
-        return result is not None and result.status in {Status.PASSED, Status.SKIPPED}
+        return result is not None and result.status in DONE
 
     def confirmed(self, target: Target) -> bool:
         """Return whether a person has confirmed a step."""

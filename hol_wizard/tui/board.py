@@ -17,7 +17,7 @@ from hol_wizard.engine.events import (
     WorkFinished,
     WorkStarted,
 )
-from hol_wizard.engine.results import NOT_CHECKED, TO_DO, Result, Status, word_of
+from hol_wizard.engine.results import DONE, NOT_CHECKED, TO_DO, Result, Status, word_of
 from hol_wizard.lab.model import Lab, Section, Target, targets_of
 
 FLASH_SECONDS = 3.0
@@ -258,9 +258,8 @@ class Board:
 
     def missing(self, targets: Sequence[Target]) -> list[Target]:
         """Return those of the targets that can be verified or confirmed, and are not."""
-        done = {Status.PASSED, Status.SKIPPED}
         able = [target for target in targets if target.step.check or target.step.confirm]
-        return [target for target in able if self.status(target.key) not in done]
+        return [target for target in able if self.status(target.key) not in DONE]
 
     def elapsed(self, key: str) -> float:
         """Return for how many seconds the work on the target has been running."""

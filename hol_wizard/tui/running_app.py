@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from textual import work
 
 from hol_wizard.engine.events import CheckFinished, Event, RunFinished
-from hol_wizard.engine.results import Result, Status
+from hol_wizard.engine.results import DONE, Result, Status
 from hol_wizard.errors import WizardError
 from hol_wizard.lab.model import Section, Target
 from hol_wizard.tui.base_screen import BoardScreen
@@ -246,7 +246,7 @@ class RunningApp(GuardedApp):
         """Show the first step that a request left undone."""
 
     def _after_work(self, run: Run, error: Exception | None) -> None:
-        left = sum(1 for result in run.final.values() if result.status not in {Status.PASSED, Status.SKIPPED})
+        left = sum(1 for result in run.final.values() if result.status not in DONE)
         if self.leaving and not self.ended_by and run.kind is Kind.ACT and (left or error is not None):
             # What should have been stopped before quitting is still running: show that.
             self.leaving = False

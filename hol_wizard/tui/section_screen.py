@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widgets import Static
 
-from hol_wizard.engine.results import Status
+from hol_wizard.engine.results import DONE, Status
 from hol_wizard.lab.model import Section, Target
 from hol_wizard.lab.prose import code_blocks
 from hol_wizard.test_results.report import RunReport
@@ -368,7 +368,7 @@ class SectionScreen(BoardScreen):
 
     def _likely(self, able: Container[str]) -> str:
         """Return what a person most likely wants to do with the step under the cursor."""
-        done = self.target is not None and self.board.status(self.target.key) in {Status.PASSED, Status.SKIPPED}
+        done = self.target is not None and self.board.status(self.target.key) in DONE
         wanted = () if done else ("solve_step", "confirm_step", "check_step")
         return next((action for action in wanted if action in able), READ)
 

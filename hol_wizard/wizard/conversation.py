@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from hol_wizard.engine.events import RunFinished
-from hol_wizard.engine.results import Status
+from hol_wizard.engine.results import DONE, Status
 from hol_wizard.errors import WizardError
 from hol_wizard.lab.inputs import INPUTS
 from hol_wizard.lab.model import Target
@@ -271,14 +271,13 @@ def _following(wizard: Wizard, asked: Sequence[Target], finished: RunFinished) -
 
     None if a requested step is not done: its result says what to do.
     """
-    done = {Status.PASSED, Status.SKIPPED}
     standing = {**wizard.last_results(), **{key: result.status for key, result in finished.results.items()}}
-    if not asked or finished.cancelled or any(standing.get(target.key) not in done for target in asked):
+    if not asked or finished.cancelled or any(standing.get(target.key) not in DONE for target in asked):
         return None
     targets = wizard.targets()
     behind = targets.index(asked[-1]) + 1
     in_order = (*targets[behind:], *targets[:behind])
-    return next((target for target in in_order if standing.get(target.key) not in done), None)
+    return next((target for target in in_order if standing.get(target.key) not in DONE), None)
 
 
 def _cost(wizard: Wizard, finished: RunFinished) -> tuple[Cost | None, str]:

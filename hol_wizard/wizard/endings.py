@@ -6,17 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hol_wizard.engine.ledger import Entry, Fact
-from hol_wizard.engine.results import Status
+from hol_wizard.engine.results import DONE, Status
 from hol_wizard.errors import UsageError
 from hol_wizard.lab.model import Lab, Section, Target, targets_of
 from hol_wizard.lines import duration, one_line
 from hol_wizard.paths import write_private
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +62,8 @@ class Ending:
     @property
     def heading(self) -> str:
         """One line about all of it."""
-        verified, total = (sum(getattr(each, name) for each in self.chapters) for name in ("verified", "total"))
+        verified = sum(chapter.verified for chapter in self.chapters)
+        total = sum(chapter.total for chapter in self.chapters)
         confirmed = sum(chapter.confirmed for chapter in self.chapters)
         said = f"{verified} of {total} steps are verified" + (f", {confirmed} confirmed by you" if confirmed else "")
         return f"The lab is done: {said}." if self.is_complete else f"Not at the end yet: {said}."
@@ -123,7 +120,6 @@ def ending_of(
 def _chapter(section: Section, statuses: Mapping[str, Status], entries: Sequence[Entry]) -> Chapter:
     targets = [target for step in section.steps for target in targets_of(step)]
     able = [target for target in targets if target.step.check or target.step.confirm]
-    done = {Status.PASSED, Status.SKIPPED}
     return Chapter(
         section.number,
         section.title,
@@ -131,7 +127,7 @@ def _chapter(section: Section, statuses: Mapping[str, Status], entries: Sequence
         sum(statuses.get(target.key) is Status.SKIPPED and bool(target.step.confirm) for target in targets),
         len(targets) - len(able),
         len(targets),
-        [_title(target) for target in able if statuses.get(target.key) not in done],
+        [_title(target) for target in able if statuses.get(target.key) not in DONE],
         _seconds(section.id, entries),
     )
 
@@ -142,9 +138,9 @@ def _title(target: Target) -> str:
 
 def _seconds(section_id: str, entries: Sequence[Entry]) -> float | None:
     """Return the time from the first request about a section to its last creation."""
-    own = [entry for entry in entries if entry.target.partition("/")[0] == section_id and entry.at]
-    began = [datetime.fromisoformat(entry.at) for entry in own if entry.fact is Fact.INTENT]
-    ended = [datetime.fromisoformat(entry.at) for entry in own if entry.fact is Fact.CREATED]
+    own = [entry for entry in entries if entry.target.partition("/")[0] == section_id]
+    began = [at for entry in own if entry.fact is Fact.INTENT and (at := entry.time)]
+    ended = [at for entry in own if entry.fact is Fact.CREATED and (at := entry.time)]
     return max(0.0, (max(ended) - min(began)).total_seconds()) if began and ended else None
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from hol_wizard.engine.events import RunFinished
 from hol_wizard.engine.ledger import Entry, Fact
 from hol_wizard.engine.registry import Change
-from hol_wizard.engine.results import Result, Status
+from hol_wizard.engine.results import DONE, Result
 from hol_wizard.errors import UsageError
 from hol_wizard.lines import clean, duration, one_line
 from hol_wizard.paths import write_private
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from hol_wizard.doctor.cost import Cost
 
 FOLDER: Final = "receipts"
-_REMOVING: Final = frozenset({"delete", "purge"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class Receipt:
         for item in self.items:
             by_target.setdefault(item.target, []).append(item)
         for key, result in self.results.items():
-            done = result.status in {Status.PASSED, Status.SKIPPED}
+            done = result.status in DONE
             items = by_target.get(key, [])
             yield from (item.line() for item in items)
             if items and done:
@@ -131,11 +130,11 @@ def receipt_of(
     for planned in changes:
         key, change = planned.target_key, planned.change
         what = f"{change.kind} {one_line(change.name)}"
-        if change.verb in _REMOVING:
+        if change.removes:
             result = finished.results.get(key)
             own = [each for each in noted.get(key, ()) if _is_about(each, change)]
-            made = [at for each in own if each.fact in {Fact.INTENT, Fact.CREATED} and (at := _time(each))]
-            removed = [at for each in own if each.fact is Fact.DELETED and (at := _time(each)) and at >= began]
+            made = [at for each in own if each.fact in {Fact.INTENT, Fact.CREATED} and (at := each.time)]
+            removed = [at for each in own if each.fact is Fact.DELETED and (at := each.time) and at >= began]
             end = removed[-1] if removed else now
             stood = (end - made[-1]).total_seconds() if made else None
             items.append(Item(key, what, bool(removed) or (result is not None and result.passed), stood))
@@ -151,14 +150,6 @@ def _is_about(entry: Entry, change: Change) -> bool:
     return entry.resource == change.resource or (
         entry.kind == change.kind and entry.resource.rpartition("/")[2].lower() == change.name.lower()
     )
-
-
-def _time(entry: Entry) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(entry.at)
-    except ValueError:
-        return None
-    return found if found.tzinfo else None
 
 
 def _costs(cost: Cost | None, now: datetime) -> Iterator[str]:

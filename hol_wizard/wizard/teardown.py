@@ -169,7 +169,7 @@ class Teardown:
 
     def _look_for_remains(self, target: Target, services: Services) -> Result:
         changes = self._changes(target, services)
-        left = [f"{change.kind} {change.name}" for change in changes if change.verb in {"delete", "purge"}]
+        left = [f"{change.kind} {change.name}" for change in changes if change.removes]
         if left:
             return Result(Status.FAILED, f"Still there: {', '.join(left)}.", next_action="Run the teardown again.")
         unclear = [f"{change.kind} {change.name}: {change.note}" for change in changes if change.verb == "unclear"]

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from hol_wizard.engine.ledger import Entry, Fact
 from hol_wizard.engine.results import Status
 from hol_wizard.lab.model import targets_of
@@ -31,6 +33,13 @@ def test_the_end_tells_per_section_what_is_verified_confirmed_and_left_and_how_l
     assert "runs: a cluster" in lines
     assert not ending.is_complete
     assert ending.heading == "Not at the end yet: 2 of 49 steps are verified, 1 confirmed by you."
+
+
+@pytest.mark.parametrize("at", ["", "yesterday", "2026-11-28T09:00:00"])
+def test_a_line_of_the_ledger_without_a_time_that_can_be_compared_does_not_count(at: str) -> None:
+    entries = [Entry(Fact.INTENT, f"{GROUP}@pipeline", "/c", "Resource group", at=at), *ENTRIES]
+    lines = ending_of(small_lab(), "cloud practice", STATUSES, entries, (), "hol-wizard teardown").lines()
+    assert "3. Create the resource groups: 2 of 3 verified, 1 not done, 5 min" in lines
 
 
 def test_the_end_is_reached_when_nothing_is_left_that_can_be_done(tmp_path: Path) -> None:
