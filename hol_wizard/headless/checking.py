@@ -69,7 +69,7 @@ def check(wizard: Wizard, options: CheckOptions) -> int:
 
 def look(wizard: Wizard, targets: Sequence[Target], options: CheckOptions) -> Report:
     """Run checks, and return their report; progress goes to standard error."""
-    started = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    started = timestamp()
     cancelled = threading.Event()
     shown = watched(sys.stderr)
     wanted = {target.key for target in targets}
@@ -99,7 +99,7 @@ def look(wizard: Wizard, targets: Sequence[Target], options: CheckOptions) -> Re
     rows = []
     for target in (*told, *targets):
         result = replace(results.get(target.key, unseen), report=wizard.report(target, results))
-        rows.append(_row(target, result, seconds.get(target.key, 0.0)))
+        rows.append(row_of(target, result, seconds.get(target.key, 0.0)))
     return Report(
         rows,
         wizard.cloud,
@@ -112,6 +112,12 @@ def look(wizard: Wizard, targets: Sequence[Target], options: CheckOptions) -> Re
     )
 
 
-def _row(target: Target, result: Result, seconds: float) -> Row:
+def timestamp() -> str:
+    """Return the time as a report has it."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def row_of(target: Target, result: Result, seconds: float) -> Row:
+    """Return the row of a report about a step."""
     environment = str(target.environment) if target.environment else ""
     return Row(target.key, target.step.title, result, target.step.section, target.step.id, environment, seconds)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hol_wizard.background import Interrupts, in_background
 from hol_wizard.engine.events import Progressed
-from hol_wizard.headless.checking import FORMATS
+from hol_wizard.headless.checking import FORMATS, row_of, timestamp
 from hol_wizard.headless.output import err, out
 from hol_wizard.headless.report_file import ReportFile
 from hol_wizard.lab.model import Target
 from hol_wizard.lines import clean, duration, one_line
-from hol_wizard.report import Report, Row, counts_line, event_line
+from hol_wizard.report import Report, counts_line, event_line
 from hol_wizard.wizard.trials import PHASES, Trial
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def lab_test(wizard: Wizard, options: LabTestOptions) -> int:
 
 
 def _run(wizard: Wizard, targets: Sequence[Target], options: LabTestOptions) -> tuple[Report, list[Trial]]:
-    started = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    started = timestamp()
     began = time.monotonic()
     cancelled = threading.Event()
     trials: dict[str, Trial] = {}
@@ -83,30 +82,18 @@ def _run(wizard: Wizard, targets: Sequence[Target], options: LabTestOptions) -> 
                     latest[event.target] = event.text
                 err(clean(f"       {line}"))
     judged = [trial for trial in trials.values() if trial.judged]
-    rows = [
-        Row(
-            trial.target.key,
-            trial.target.step.title,
-            trial.result,
-            trial.target.step.section,
-            trial.target.step.id,
-            str(trial.target.environment or ""),
-            trial.seconds,
-        )
-        for trial in judged
-    ]
+    rows = [row_of(trial.target, trial.result, trial.seconds) for trial in judged]
     seconds = time.monotonic() - began
     return Report(rows, wizard.cloud, wizard.profile.name, started, seconds, cancelled.is_set()), judged
 
 
 def table(trials: Sequence[Trial]) -> list[str]:
     """Return the trials as lines: one for each step, and below it what is wrong or why it was not taken through."""
-    key: Callable[[Trial], str] = lambda trial: trial.target.key  # noqa: E731 used twice below
-    width = max((len(key(trial)) for trial in trials), default=4)
+    width = max((len(trial.target.key) for trial in trials), default=4)
     lines = [f"{'STEP':<{width}}  {''.join(f'{phase.upper():<9}' for phase in PHASES)}TIME"]
     for trial in trials:
         words = "".join(f"{trial.phases.get(phase, ''):<9}" for phase in PHASES)
-        lines.append(f"{key(trial):<{width}}  {words}{trial.seconds:.1f} s")
+        lines.append(f"{trial.target.key:<{width}}  {words}{trial.seconds:.1f} s")
         if trial.wrong:
             lines.append(f"  wrong: {one_line(trial.wrong)}")
         elif trial.left:

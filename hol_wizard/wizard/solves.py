@@ -12,7 +12,7 @@ from hol_wizard.engine.events import Event, RunFinished
 from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import SOLVES, WORK_DEADLINE, Change
 from hol_wizard.engine.reporter import Reporter
-from hol_wizard.engine.results import Result, Status
+from hol_wizard.engine.results import DONE, Result, Status
 from hol_wizard.engine.runner import WorkTask, run_work
 from hol_wizard.errors import WizardError
 from hol_wizard.lab.inputs import INPUTS
@@ -25,8 +25,6 @@ from hol_wizard.wizard.stand_ins import StandIns
 
 if TYPE_CHECKING:
     from hol_wizard.services.context import Services
-
-_DONE = frozenset({Status.PASSED, Status.SKIPPED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Solves:
     def __init__(self, parts: Parts, checks: Checks, stand_ins: StandIns | None) -> None:
         self._parts = parts
         self._checks = checks
-        self._stand_ins = stand_ins
+        self._stand_ins = stand_ins or StandIns("")
 
     def plan(
         self, targets: Sequence[Target], inputs: Mapping[str, str] | None = None, *, whole: bool = False
@@ -81,7 +79,7 @@ class Solves:
 
         def planned(target: Target) -> list[PlannedChange]:
             result, work = results[target.key], SOLVES.get(target.step.solve)
-            done = result.passed or result.confirmed is not None or (work is None and result.status in _DONE)
+            done = result.passed or result.confirmed is not None or (work is None and result.status in DONE)
             if done and not parts.answers.unsaved(target, inputs):
                 return []
             person = person_of(target.step) if whole else ""
@@ -113,12 +111,11 @@ class Solves:
         return replace(change, name=wording.explained(change.name), where=wording.explained(change.where), note=note)
 
     def _is_played(self, person: str) -> bool:
-        return self._stand_ins is not None and person in self._stand_ins.plays
+        return person in self._stand_ins.plays
 
     def _part(self, target: Target) -> PlannedChange:
         """Return the planned part of a stand-in."""
-        where = self._stand_ins.where if self._stand_ins else ""
-        return PlannedChange(target.key, Change("play", "", words_for(target.step), where))
+        return PlannedChange(target.key, Change("play", "", words_for(target.step), self._stand_ins.where))
 
     def run(
         self,
@@ -177,9 +174,8 @@ class Solves:
         """Yield a line for each part that a stand-in has played."""
         for key, result in finished.results.items():
             step = self._parts.graph.by_key[key].step
-            if result.status in _DONE and key in finished.durations and self._is_played(person_of(step)):
-                where = self._stand_ins.where if self._stand_ins else ""
-                yield f"played {where}: {words_for(step)} ({key})"
+            if result.status in DONE and key in finished.durations and self._is_played(person_of(step)):
+                yield f"played {self._stand_ins.where}: {words_for(step)} ({key})"
 
     def _look(self, target: Target, inputs: Mapping[str, str] | None) -> Result:
         """Check a target; a value that was given only for this run is not done until it is saved."""
@@ -202,18 +198,18 @@ class Solves:
         """Return what does a target, or None if it is left to a person."""
         person = person_of(target.step) if whole else ""
         work = SOLVES.get(target.step.solve)
-        plays = self._stand_ins.plays.get(person) if self._stand_ins is not None else None
+        plays = self._stand_ins.plays.get(person)
         if (work is None and not person) or (person and plays is None):
             return None
         context = self._parts.connection.context
 
         def do(reporter: Reporter) -> None:
             bound = replace(context(target, services, ReadCache(), reporter, inputs), agreed=agreed)
-            if plays is not None and self._stand_ins is not None:
+            if plays is not None:
                 reporter.say(f"Played {self._stand_ins.where}: {words_for(target.step)}.")
                 plays(bound)
-            if target.step.confirm and self._stand_ins is not None:
-                self._parts.confirming.confirm([target], by=f"a stand-in {self._stand_ins.where}")
+                if target.step.confirm:
+                    self._parts.confirming.confirm([target], by=f"a stand-in {self._stand_ins.where}")
             if work is not None:
                 work.run(bound)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from hol_wizard.engine.events import Event, RunFinished, WorkStarted
 from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.registry import SOLVES
-from hol_wizard.engine.results import Result, Status
+from hol_wizard.engine.results import DONE, Result, Status
 from hol_wizard.engine.runner import result_of
 from hol_wizard.errors import WizardError
 from hol_wizard.lab.model import Target
@@ -26,7 +26,6 @@ from hol_wizard.wizard.teardown import Teardown
 
 PHASES = ("before", "solve", "check", "again", "undo", "after")
 """What is done with a step, in this order; the last two on the way back."""
-_DONE = frozenset({Status.PASSED, Status.SKIPPED})
 
 
 @dataclass(slots=True)
@@ -105,14 +104,14 @@ class Trials:
             return
         before = self._look(target)
         trial.phases["before"] = str(before.status)
-        if before.status in _DONE and not step.solve and not step.confirm:
+        if before.status in DONE and not step.solve and not step.confirm:
             # Nobody has to do anything: the check confirms what was there.
             trial.phases |= {"solve": "-", "check": str(before.status), "again": "-"}
             return
         result, begun = yield from self._solve(target, cancelled)
         trial.phases["solve"] = "done" if begun else "-"
         trial.phases["check"] = str(result.status)
-        if result.status not in _DONE:
+        if result.status not in DONE:
             if cancelled.is_set():
                 trial.left = "the run was stopped."
             elif begun:
@@ -128,7 +127,7 @@ class Trials:
         standing = self._parts.ledger.standing()
         again, begun = yield from self._solve(target, cancelled)
         trial.phases["again"] = "nothing"
-        if begun or again.status not in _DONE:
+        if begun or again.status not in DONE:
             trial.phases["again"] = str(again.status)
             trial.wrong = f"a second solve does it again: {again.summary}"
         elif self._parts.ledger.standing() != standing:
@@ -138,14 +137,14 @@ class Trials:
     def _back(self, trial: Trial, cancelled: threading.Event, *, keeps: bool, rest: bool) -> Iterator[Event]:
         target, step = trial.target, trial.target.step
         if step.confirm:
-            if trial.phases.get("check") in _DONE:
+            if trial.phases.get("check") in DONE:
                 self._parts.confirming.withdraw([target])
                 trial.phases["undo"] = "done"
         elif not step.undo or (step.keep and keeps):
             trial.phases["undo"] = "kept" if step.undo else "-"
         else:
             removes, trial.note = self._plan_removal(target)
-            removed = yield from self._remove(target, cancelled)
+            removed, _ = yield from self._followed(target, self._teardown.run([target], cancelled=cancelled))
             done = "done" if removes else "left" if trial.note else "nothing"
             trial.phases["undo"] = done if removed.passed else str(removed.status)
             if not removed.passed and step.keep and rest:
@@ -157,17 +156,23 @@ class Trials:
             return
         after = self._look(target)
         trial.phases["after"] = str(after.status)
-        was_there = trial.phases["before"] in _DONE or trial.phases.get("solve") != "done"
-        if trial.phases["undo"] in {"done", "nothing"} and after.status in _DONE and not (was_there or trial.note):
+        was_there = trial.phases["before"] in DONE or trial.phases.get("solve") != "done"
+        if trial.phases["undo"] in {"done", "nothing"} and after.status in DONE and not (was_there or trial.note):
             trial.wrong = trial.wrong or f"the check passes after the undo: {after.summary}"
 
     def _solve(self, target: Target, cancelled: threading.Event) -> Generator[Event, None, tuple[Result, bool]]:
         """Solve a step as a person does, and return its result and whether any work began."""
+        agreed = self._agreed(target)
+        return self._followed(
+            target, self._solves.run([target], whole=True, alone=True, cancelled=cancelled, agreed=agreed)
+        )
+
+    def _followed(self, target: Target, events: Iterator[Event]) -> Generator[Event, None, tuple[Result, bool]]:
+        """Yield the events of a run, and return the result of the step and whether any work began."""
         begun = False
         result = Result(Status.UNKNOWN, "Not started: the run was stopped.")
         try:
-            agreed = self._agreed(target)
-            for event in self._solves.run([target], whole=True, alone=True, cancelled=cancelled, agreed=agreed):
+            for event in events:
                 begun = begun or isinstance(event, WorkStarted)
                 if isinstance(event, RunFinished):
                     result = event.results[target.key]
@@ -178,31 +183,18 @@ class Trials:
         return result, begun
 
     def _agreed(self, target: Target) -> list[PlannedChange]:
-        """Return the plan of a step: whoever tests a lab agrees to what it runs."""
+        """Return the plan of a step: a person who tests a lab agrees to what it runs."""
         work = SOLVES.get(target.step.solve)
         if work is None:
             return []
         connection = self._parts.connection
-        inputs = self._parts.answers.in_force()
         try:
+            inputs = self._parts.answers.in_force()
             changes = work.plan(connection.context(target, connection.reach(), ReadCache(), inputs=inputs))
         except WizardError:
             # The solve itself says so.
             return []
         return [PlannedChange(target.key, each) for each in changes]
-
-    def _remove(self, target: Target, cancelled: threading.Event) -> Generator[Event, None, Result]:
-        """Undo a step, and return the result."""
-        result = Result(Status.UNKNOWN, "Not started: the run was stopped.")
-        try:
-            for event in self._teardown.run([target], cancelled=cancelled):
-                if isinstance(event, RunFinished):
-                    result = event.results[target.key]
-                else:
-                    yield event
-        except WizardError as error:
-            result = self._parts.wording.spoken(target.key, result_of(error))
-        return result
 
     def _plan_removal(self, target: Target) -> tuple[bool, str]:
         """Return whether an undo would remove something, and what it would leave in place, with the reason."""
@@ -212,7 +204,7 @@ class Trials:
             # The removal itself says so.
             return True, ""
         left = [f"{each.kind} {each.name}: {each.note}" for each in changes if each.verb == "leave"]
-        return any(each.verb in {"delete", "purge"} for each in changes), "; ".join(left)
+        return any(each.removes for each in changes), "; ".join(left)
 
     def _look(self, target: Target) -> Result:
         """Return the status of a step, which may be unknown."""
@@ -226,4 +218,4 @@ class Trials:
 
 def _is_missing(trial: Trial) -> bool:
     """Return whether a step is not done, so that what needs it cannot be."""
-    return trial.phases.get("check") not in _DONE
+    return trial.phases.get("check") not in DONE
