@@ -78,10 +78,6 @@ class Watch:
         """Return whether a look at the step is known to send no request."""
         return self._costs.get(key) == 0
 
-    def is_affordable(self, key: str) -> bool:
-        """Return whether the step can be looked at by itself at all."""
-        return self.cost(key) <= REQUESTS
-
     def looked(self, key: str, now: float, requests: int) -> None:
         """Record a look and the requests that it sent."""
         self._looked[key] = now

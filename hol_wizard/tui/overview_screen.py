@@ -250,9 +250,7 @@ class OverviewScreen(BoardScreen):
 
     def why_not(self, action: str) -> str:
         """Return why a command is not available now."""
-        return {
-            "regressed": "Nothing that passed earlier has stopped passing.",
-        }.get(action, "")
+        return "Nothing that passed earlier has stopped passing." if action == "regressed" else ""
 
     def action_open(self) -> None:
         """Open the section under the cursor."""

@@ -107,8 +107,6 @@ class SectionScreen(BoardScreen):
         self._shown_key = ""
         self._saved = SavedFiles()
         self._looking = False
-        self._due: set[str] = set()
-        """Steps whose files were saved, and which are not checked again yet."""
 
     def compose(self) -> ComposeResult:
         """Lay out the screen."""
@@ -399,16 +397,13 @@ class SectionScreen(BoardScreen):
     @work(exit_on_error=False)
     async def _look_at_files(self, targets: Sequence[Target]) -> None:
         """Ask for another look at the steps whose files were saved."""
-        app = self.wizard_app
+        wizard = self.wizard_app.wizard
         self._looking = True
         try:
-            files = {target.key: app.wizard.files(target) for target in targets}
-            self._due.update(await aside(lambda: self._saved.look(files), "files"))
+            files = {target.key: wizard.files(target) for target in targets}
+            wizard.watching.watch.call_for(await aside(lambda: self._saved.look(files), "files"))
         finally:
             self._looking = False
-        if self._due and self.is_current and not app.runs and not app.leaving:
-            app.wizard.watching.watch.call_for(self._due)
-            self._due.clear()
 
     # Commands
 

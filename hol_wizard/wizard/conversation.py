@@ -98,12 +98,13 @@ def solve(wizard: Wizard, targets: Sequence[Target], *, review: bool = True, who
             ),
         )
         yield work
-        if before is not None and work.finished is not None:
+        if work.finished is None:
+            return
+        if before is not None:
             work.finished = work.finished.behind(before)
         before = work.finished
-        results = work.finished.results.values() if work.finished is not None else ()
-        because = tuple(result.summary for result in results if result.ask_again)
-        if not because or not left or (work.finished is not None and work.finished.cancelled):
+        because = tuple(result.summary for result in before.results.values() if result.ask_again)
+        if not because or not left or before.cancelled:
             yield from _outcome(wizard, work, consent)
             return
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from textual.content import Content
 from textual.style import Style
 from textual.widget import Widget
@@ -37,22 +39,18 @@ class KeyBar(Widget):
         """Update the available commands."""
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
 
-    def _is_offered(self, command: Command) -> bool:
-        return bool(command.footer) and (command.id in _ALWAYS or bool(self.screen.check_action(command.action, ())))
-
-    def _offered(self) -> list[Command]:
-        here = [command for command in commands_of(self._place) if self._is_offered(command)]
-        everywhere = [
-            command
-            for command in commands_of(Place.APP)
-            if command.footer and self.app.check_action(command.action, ())
-        ]
-        return here + everywhere
+    def _offered(self) -> Iterator[tuple[Command, bool]]:
+        """Yield the commands to show, and whether each is available."""
+        for command in (*commands_of(self._place), *commands_of(Place.APP)):
+            if not command.footer:
+                continue
+            able = bool((self.app if command.place is Place.APP else self.screen).check_action(command.action, ()))
+            if able or command.id in _ALWAYS:
+                yield command, able
 
     def render(self) -> Content:
         """Return as many keys as fit; help, back and undo always have their place."""
-        offered = self._offered()
-        parts = {command.id: self._part(command) for command in offered}
+        parts = {command.id: self._part(command, able=able) for command, able in self._offered()}
         shown: set[str] = set()
         room = self.size.width
         # Help lists everything that did not fit.
@@ -63,8 +61,7 @@ class KeyBar(Widget):
         order = sorted((each for each in parts if each in shown), key=lambda each: each == "app.help")
         return Content("").join([parts[each] for each in order])
 
-    def _part(self, command: Command) -> Content:
-        able = command.place is Place.APP or self.screen.check_action(command.action, ())
+    def _part(self, command: Command, *, able: bool) -> Content:
         text = (f" {command.footer} ", "" if able else "$foreground 40%")
         part = Content.assemble((f" {command.key_text}", "$accent bold" if able else "$foreground 40%"), text)
         return part.stylize(Style.from_meta({"@click": command.namespaced}))
