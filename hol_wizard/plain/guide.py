@@ -282,7 +282,7 @@ class Guide:
 
     def ending(self) -> None:
         """Show what is verified and confirmed, how long it took, and what still costs money; write the report."""
-        self.talk.say("Looking what is done, and what costs money …")
+        self.talk.say("Checking what is done and what costs money …")
         ending = self.runs.read_cloud(self.wizard.ending)
         self.talk.say(ending.heading, "bold")
         for line in ending.lines():

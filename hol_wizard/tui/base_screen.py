@@ -95,7 +95,7 @@ class BoardScreen(GuardedScreen[None]):
         """Show changes; the keys are those of the changed steps."""
 
     def watched(self) -> tuple[Target | None, Sequence[Target]]:
-        """Return the step that the person sees, and others that may be looked at by themselves."""
+        """Return the step that the person sees, and others that may be checked automatically."""
         return None, ()
 
     def show_age(self) -> None:

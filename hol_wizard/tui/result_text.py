@@ -85,7 +85,7 @@ def result_content(board: Board, target: Target, *, watching: bool = True) -> Co
     Args:
         board: The state of all steps.
         target: The step.
-        watching: Whether it is looked at again by itself.
+        watching: Whether it is checked again automatically.
     """
     standing, look = board.standings[target.key], board.look(target.key)
     parts: list[Content] = [
@@ -124,7 +124,7 @@ def result_content(board: Board, target: Target, *, watching: bool = True) -> Co
             Content.assemble(("\nThe service's own message (e copies it)\n", "$foreground 60%"), result.detail)
         )
     if standing.seen_at:
-        asleep = "" if watching else " · not looked at since nobody pressed a key; any key continues"
+        asleep = "" if watching else " · paused because nobody pressed a key; any key continues"
         parts.append(Content.styled(f"\nchecked {age(time.time() - standing.seen_at)}{asleep}", "$foreground 50%"))
     return Content("\n").join(parts)
 

@@ -33,7 +33,7 @@ ELSEWHERE_EVERY = 2
 
 
 class WatchingApp(RunningApp):
-    """Looks again by itself while nothing else is running, as the wizard's watch says."""
+    """Checks again automatically while nothing else is running, as the wizard's watch says."""
 
     def __init__(self, wizard: Wizard) -> None:
         super().__init__(wizard)
@@ -47,7 +47,7 @@ class WatchingApp(RunningApp):
 
     @property
     def is_watching(self) -> bool:
-        """Whether steps are looked at by themselves; not after a long time without a key."""
+        """Whether steps are checked automatically; not after a long time without a key."""
         return not self.wizard.watching.watch.is_paused(time.monotonic())
 
     async def on_event(self, event: events.Event) -> None:

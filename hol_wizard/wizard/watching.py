@@ -1,4 +1,4 @@
-"""Looks again, by itself and within a budget, at what a person may change by hand; for every front end."""
+"""Checks again, automatically and within a budget, what a person may change by hand; for every front end."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class EndingDialog(Dialog[None]):
 
     def body(self) -> ComposeResult:
         """Yield the place for the text."""
-        yield Static("Looking what is done, and what costs money …", id="ending", markup=False)
+        yield Static("Checking what is done and what costs money …", id="ending", markup=False)
 
     def buttons(self) -> ComposeResult:
         """Yield the buttons."""
