@@ -9,7 +9,6 @@ from typing import ClassVar
 from textual import getters, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
@@ -23,6 +22,7 @@ from hol_wizard.tui.guide_text import guide_text, hints_content
 from hol_wizard.tui.saved_files import SavedFiles
 from hol_wizard.tui.themes import THEMES
 from hol_wizard.tui.threads import aside
+from hol_wizard.tui.widgets.guide import Guide
 from hol_wizard.tui.widgets.prose import Prose
 from hol_wizard.tui.widgets.rows import Rows
 from hol_wizard.wizard.registration import known_names
@@ -58,8 +58,7 @@ class PreviewApp(App[None]):
 
     head = getters.query_one("#head", Static)
     steps = getters.query_one("#steps", Rows)
-    guide = getters.query_one("#guide", VerticalScroll)
-    prose = getters.query_one("#prose", Prose)
+    guide = getters.query_one(Guide)
     hints = getters.query_one("#hints", Static)
     problems = getters.query_one("#problems", Static)
 
@@ -83,16 +82,12 @@ class PreviewApp(App[None]):
         self._saved = SavedFiles()
         self._looking = False
         self._all_hints = False
-        self._scrolls: dict[str, float] = {}
-        """How far the guide of each row is scrolled."""
-        self._shown = ""
-        """The row whose guide is on the screen; empty while it is laid out."""
 
     def compose(self) -> ComposeResult:
         """Lay out the screen."""
         yield Static(id="head", markup=False)
         yield Rows(self._row, id="steps")
-        with VerticalScroll(id="guide"):
+        with Guide():
             yield Prose(id="prose")
             yield Static(id="hints", markup=False)
         yield Static(id="problems", markup=False)
@@ -101,7 +96,6 @@ class PreviewApp(App[None]):
         """Read the document, and look at it from now on."""
         self.head.update(f"{self._path.name}: reading …")
         self.steps.focus()
-        self.watch(self.guide, "scroll_y", self._scrolled, init=False)
         self._look(first=True)
         self.set_interval(LOOK_EVERY, self._look_again)
 
@@ -154,18 +148,11 @@ class PreviewApp(App[None]):
         if section is None:
             return
         target = self._targets.get(key)
-        self._shown = ""
-        self.prose.show(guide_text(section, target, self._filled))
+        self.guide.show(key, guide_text(section, target, self._filled))
         hints = target.step.hints if target else ()
         self.hints.display = bool(hints)
         shown = len(hints) if self._all_hints else 0
         self.hints.update(hints_content([self._filled(hint) for hint in hints], shown))
-
-        def turn() -> None:
-            self.guide.scroll_to(y=self._scrolls.get(key, 0.0), animate=False, force=True)
-            self._shown = key
-
-        self.call_after_refresh(turn)
 
     def _show_problems(self, *, stale: bool) -> None:
         found = self.draft.problems
@@ -175,10 +162,6 @@ class PreviewApp(App[None]):
         if len(found) > _MOST:
             lines.append(Content(f"… and {len(found) - _MOST} more"))
         self.problems.update(Content("\n").join(lines or [Content.styled("No mistakes.", "$success")]))
-
-    def _scrolled(self, where: float) -> None:
-        if self._shown:
-            self._scrolls[self._shown] = where
 
     def on_rows_moved(self) -> None:
         """Show the guide to another step."""

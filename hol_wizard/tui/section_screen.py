@@ -26,6 +26,7 @@ from hol_wizard.tui.result_text import addresses, clock, next_line, result_conte
 from hol_wizard.tui.saved_files import SavedFiles
 from hol_wizard.tui.threads import aside
 from hol_wizard.tui.widgets.coverage_bar import report_content
+from hol_wizard.tui.widgets.guide import Guide
 from hol_wizard.tui.widgets.head_bar import HeadBar, bar
 from hol_wizard.tui.widgets.key_bar import KeyBar
 from hol_wizard.tui.widgets.log_lines import LogLines
@@ -90,8 +91,7 @@ class SectionScreen(BoardScreen):
     tabs = getters.query_one(PaneTabs)
     steps = getters.query_one("#steps", Rows)
     result = getters.query_one("#result", Static)
-    guide = getters.query_one("#guide", VerticalScroll)
-    prose = getters.query_one("#prose", Prose)
+    guide = getters.query_one(Guide)
     hints = getters.query_one("#hints", Static)
     log_lines = getters.query_one("#log", LogLines)
     line = getters.query_one("#line", Static)
@@ -103,8 +103,6 @@ class SectionScreen(BoardScreen):
         self._pane = "guide"
         self._picked = ""
         """The step for which the person has chosen a pane: the reason of its failure does not replace it."""
-        self._shown_text = ""
-        self._shown_key = ""
         self._saved = SavedFiles()
         self._looking = False
 
@@ -119,7 +117,7 @@ class SectionScreen(BoardScreen):
                 with VerticalScroll(id="result-pane"):
                     yield Static(id="result", markup=False)
             with Vertical(id="right"):
-                with VerticalScroll(id="guide"):
+                with Guide():
                     yield Prose(id="prose")
                     yield Static(id="hints", markup=False)
                 yield LogLines(id="log")
@@ -134,7 +132,7 @@ class SectionScreen(BoardScreen):
         pane = memory.panes.get(self.section.id, "guide")
         self._pane = pane if pane in _FOCUS else "guide"
         self.steps.show([ABOUT, *self._targets], memory.steps.get(self.section.id))
-        self.watch(self.guide, "scroll_y", self._scrolled, init=False)
+        self.guide.scrolls = memory.scrolls
         self._show_guide()
         self.board_changed(frozenset())
         reading = [target for target in self._targets.values() if self.wizard_app.wizard.files(target)]
@@ -216,30 +214,9 @@ class SectionScreen(BoardScreen):
 
     def _show_guide(self) -> None:
         """Show the guide to the selected step, scrolled to where it was left."""
-        key, text = self.steps.current or ABOUT, guide_text(self.section, self.target, self._filled)
-        if text != self._shown_text or not self._shown_key:
-            self._lay_out(key, text)
+        key = self.target.key if self.target else f"{self.section.id}/{ABOUT}"
+        self.guide.show(key, guide_text(self.section, self.target, self._filled))
         self._show_hints()
-
-    def _lay_out(self, key: str, text: str) -> None:
-        same = key == self._shown_key
-        where = self.guide.scroll_y if same else self.wizard_app.memory.scrolls.get(self._scroll_key(key), 0.0)
-        self._shown_text, self._shown_key = text, ""
-        self.prose.show(text)
-
-        def turn() -> None:
-            self.guide.scroll_to(y=where, animate=False, force=True)
-            self._shown_key = key
-
-        self.call_after_refresh(turn)
-
-    def _scroll_key(self, key: str) -> str:
-        return f"{self.section.id}/{ABOUT}" if key == ABOUT else key
-
-    def _scrolled(self, where: float) -> None:
-        """Save how far the guide is scrolled."""
-        if self._shown_key:
-            self.wizard_app.memory.scrolls[self._scroll_key(self._shown_key)] = where
 
     def _show_hints(self) -> None:
         shown, hints = self._hints()

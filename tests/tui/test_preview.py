@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from hol_wizard import cli
 from hol_wizard.cli.vocabulary import PRACTICE_DEFAULTS
 from hol_wizard.tui.preview import PreviewApp
+from hol_wizard.tui.widgets.prose import Prose
 from tests.packaging.test_distributions import ROOT
 
 EXAMPLE = ROOT / "docs" / "example-lab"
@@ -40,7 +41,7 @@ async def test_a_document_is_shown_as_its_section_and_again_when_it_is_saved(doc
         assert "No mistakes." in str(app.problems.render())
         await pilot.press("down")
         await pilot.pause()
-        assert "lab.alias attendee" in app.prose._text
+        assert "lab.alias attendee" in app.query_one(Prose)._text
         text = document.read_text(encoding="utf-8").replace("Your alias is the first setting.", "line\n\n" * 80)
         document.write_text(text.replace("a file of settings", "[bold]a file[/] [/x]"), encoding="utf-8")
         await until_read(pilot, app, "[bold]a file[/] [/x]")
