@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hol_wizard import __version__
 from hol_wizard.engine.events import Event, PersonNeeded, Progressed, RunFinished, Said, WorkFinished, WorkStarted
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 """Version of the JSON; `docs/check.schema.json` describes it. Only an incompatible change raises it."""
+HEADER: Final[Mapping[str, object]] = {
+    "version": SCHEMA_VERSION,
+    "tool": {"name": "hol-wizard", "version": __version__},
+}
+"""The first members of each JSON document of this program."""
 _DIFF_LINES = 200
 """Maximum number of lines of a diff in a plan: the rest would scroll everything else out of the terminal."""
 INTERRUPTED = 130
@@ -215,8 +220,7 @@ def json_text(report: Report) -> str:
     ASCII only: how Windows encodes other letters in redirected output depends on the console.
     """
     value = {
-        "version": SCHEMA_VERSION,
-        "tool": {"name": "hol-wizard", "version": __version__},
+        **HEADER,
         "cloud": report.cloud,
         "profile": report.profile,
         "started": report.started,

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from hol_wizard import __version__
 from hol_wizard.background import Interrupts, in_background, waited
 from hol_wizard.engine.events import (
     CheckFinished,
@@ -20,8 +19,8 @@ from hol_wizard.headless.output import out
 from hol_wizard.lab.model import Step, targets_of
 from hol_wizard.lines import one_line
 from hol_wizard.report import (
+    HEADER,
     INTERRUPTED,
-    SCHEMA_VERSION,
     counts_line,
     result_lines,
     result_value,
@@ -35,8 +34,7 @@ def list_steps(wizard: Wizard, format_: str) -> int:
     """List all sections and steps, as every command names them."""
     if format_ == "json":
         value = {
-            "version": SCHEMA_VERSION,
-            "tool": {"name": "hol-wizard", "version": __version__},
+            **HEADER,
             "lab": wizard.lab.title,
             "sections": [
                 {
@@ -87,8 +85,7 @@ def cost(wizard: Wizard, format_: str) -> int:
     found = waited(wizard.cost)
     if format_ == "json":
         value = {
-            "version": SCHEMA_VERSION,
-            "tool": {"name": "hol-wizard", "version": __version__},
+            **HEADER,
             "running": [
                 {
                     "target": each.target_key,
@@ -154,8 +151,7 @@ def prerequisites(events: Iterator[Event]) -> tuple[Mapping[str, Result], int]:
 def prerequisites_value(titles: Mapping[str, str], results: Mapping[str, Result], code: int) -> dict[str, object]:
     """Return the results of the doctor as in its JSON report."""
     return {
-        "version": SCHEMA_VERSION,
-        "tool": {"name": "hol-wizard", "version": __version__},
+        **HEADER,
         "cancelled": code == INTERRUPTED,
         "exit_code": code,
         "results": [
