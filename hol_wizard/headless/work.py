@@ -156,7 +156,7 @@ def _outcome(wizard: Wizard, request: Outcome, options: WorkOptions, code: int) 
 
 def _confirmed(wizard: Wizard, request: Confirm) -> bool:
     """Ask a person at the terminal about a step that only they can judge."""
-    err(f"Only you can judge “{wizard.wording.title(request.target)}”.")
+    err(f"Only you can judge “{request.target.title}”.")
     return confirm(f"Do you confirm: {one_line(request.statement)}")
 
 
@@ -174,11 +174,11 @@ def _tell_what_is_left(wizard: Wizard, finished: RunFinished, *, whole: bool) ->
         if not waits or result.status in {*DONE, Status.BLOCKED}:
             continue
         if target.step.confirm:
-            out(f"left for you: “{wizard.wording.title(target)}”. Then run: {wizard.command} confirm {key}")
+            out(f"left for you: “{target.title}”. Then run: {wizard.command} confirm {key}")
         elif target.step.person:
-            out(f"left for {words_for(target.step)}: “{wizard.wording.title(target)}” ({key})")
+            out(f"left for {words_for(target.step)}: “{target.title}” ({key})")
         else:
-            out(f"left for you: “{wizard.wording.title(target)}”, by hand ({key})")
+            out(f"left for you: “{target.title}”, by hand ({key})")
 
 
 def _tell_cost(wizard: Wizard, request: Outcome) -> None:

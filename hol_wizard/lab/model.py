@@ -138,6 +138,11 @@ class Target:
         """`section/step@environment`, or `section/step`."""
         return f"{self.step.key}@{self.environment}" if self.environment else self.step.key
 
+    @property
+    def title(self) -> str:
+        """The step's title, with the environment if there is one."""
+        return f"{self.step.title} ({self.environment})" if self.environment else self.step.title
+
 
 def targets_of(step: Step) -> tuple[Target, ...]:
     """Return the step once for each of its environments, or once if it has none."""

@@ -277,9 +277,7 @@ class Board:
     def title(self, key: str) -> str:
         """Return the step's title with its environment."""
         target = self.targets.get(key)
-        if target is None:
-            return key
-        return f"{target.step.title} ({target.environment})" if target.environment else target.step.title
+        return key if target is None else target.title
 
     def waiting(self) -> list[str]:
         """Return the steps whose state is still changing."""

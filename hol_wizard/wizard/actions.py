@@ -94,7 +94,7 @@ class Actions:
             tasks = [
                 WorkTask(
                     key=target.key,
-                    title=self._parts.wording.title(target),
+                    title=target.title,
                     look=lambda target=target: self._checks.look(target),  # type: ignore[misc]
                     work=bound(target),
                     asked=True,

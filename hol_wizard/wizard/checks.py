@@ -65,7 +65,7 @@ class Checks:
         tasks = [
             CheckTask(
                 key=target.key,
-                title=parts.wording.title(target),
+                title=target.title,
                 run=lambda target=target: self.look(target, reads.of(target.key)),  # type: ignore[misc]
                 needs=parts.graph.needs(target) if target.step.check else (),
                 deadline=CHECKS[target.step.check].deadline if target.step.check else 5.0,

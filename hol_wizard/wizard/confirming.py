@@ -167,7 +167,7 @@ class Confirming:
         return self._wording.spoken(target.key, self.look(target))
 
     def _refusal(self, target: Target) -> UsageError:
-        title, key = self._wording.title(target), target.key
+        title, key = target.title, target.key
         if target.step.check:
             return UsageError(
                 f"“{title}” cannot be confirmed: the wizard checks the actual resource.",

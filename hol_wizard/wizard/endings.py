@@ -10,7 +10,7 @@ from pathlib import Path
 from hol_wizard.engine.ledger import Entry, Fact
 from hol_wizard.engine.results import DONE, Status
 from hol_wizard.errors import UsageError
-from hol_wizard.lab.model import Lab, Section, Target, targets_of
+from hol_wizard.lab.model import Lab, Section, targets_of
 from hol_wizard.lines import duration, one_line
 from hol_wizard.paths import write_private
 
@@ -127,13 +127,9 @@ def _chapter(section: Section, statuses: Mapping[str, Status], entries: Sequence
         sum(statuses.get(target.key) is Status.SKIPPED and bool(target.step.confirm) for target in targets),
         len(targets) - len(able),
         len(targets),
-        [_title(target) for target in able if statuses.get(target.key) not in DONE],
+        [target.title for target in able if statuses.get(target.key) not in DONE],
         _seconds(section.id, entries),
     )
-
-
-def _title(target: Target) -> str:
-    return f"{target.step.title} ({target.environment})" if target.environment else target.step.title
 
 
 def _seconds(section_id: str, entries: Sequence[Entry]) -> float | None:
@@ -148,6 +144,6 @@ def kept(ending: Ending, path: Path) -> str:
     """Write the report, and return where it is, or why it is not written."""
     try:
         write_private(path, ending.document().encode())
-    except (OSError, UsageError) as error:
+    except UsageError as error:
         return f"The report could not be written: {error}"
     return f"The report: {path}"

@@ -153,7 +153,7 @@ class Solves:
             tasks = [
                 WorkTask(
                     key=target.key,
-                    title=parts.wording.title(target),
+                    title=target.title,
                     look=lambda target=target: self._look(target, inputs),  # type: ignore[misc]
                     work=self._work(target, services, asked, digests, whole=whole),
                     # Reading and discussing can be confirmed at any time, but a stand-in confirms what is there.

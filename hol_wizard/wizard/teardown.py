@@ -116,7 +116,7 @@ class Teardown:
             tasks = [
                 WorkTask(
                     key=target.key,
-                    title=self._parts.wording.title(target),
+                    title=target.title,
                     look=lambda target=target: self._look_for_remains(target, services),  # type: ignore[misc]
                     work=self._removal(target, services),
                     needs=tuple(other.key for other in wanted if target.key in needs[other.key]),

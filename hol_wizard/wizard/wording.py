@@ -74,10 +74,6 @@ class Wording:
         )
         return f"[{label}: {how} in section {number}]"
 
-    def title(self, target: Target) -> str:
-        """Return a target's title, with its environment if it has one."""
-        return f"{target.step.title} ({target.environment})" if target.environment else target.step.title
-
     def next_step(self, target: Target) -> str:
         """Return a sentence that names the step to continue with: its place on a screen, or the command for it."""
         where = f" ({target.environment})" if target.environment else ""
