@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from docs.generated import write
 from hol_wizard.lab import loader
 from hol_wizard.lab.model import Lab, Step
 
@@ -231,17 +232,5 @@ def _some(each: Iterable[bool]) -> str:
     return "in part" if any(found) and not all(found) else MARKS[all(found)]
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Write the page, or check that it is what would be written, and return the exit code."""
-    text = page(loader.load())
-    if "--check" in arguments:
-        if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text:
-            return 0
-        sys.stderr.write(f"{PAGE.name} is out of date. To write it again: {COMMAND}\n")
-        return 1
-    PAGE.write_text(text, encoding="utf-8", newline="\n")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write(PAGE, page(loader.load()), COMMAND, sys.argv[1:]))
