@@ -6,8 +6,8 @@ import errno
 import os
 import sys
 import unicodedata
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -134,7 +134,7 @@ def unwritable(path: Path, error: OSError) -> UsageError:
     return UsageError(f"Cannot write to {path}: {why}.", remedy, detail=str(error))
 
 
-def is_utf_8(path: Path) -> bool:
+def is_utf_8(path: str | Path) -> bool:
     """Return whether the name of a path is UTF-8; Python keeps other names, but not every program does."""
     return not any(_is_byte(character) for character in str(path))
 
@@ -242,7 +242,7 @@ def as_text(path: str) -> str:
 
     Any other name that is not UTF-8 is returned unchanged (`problem_with_saved_path`).
     """
-    if not any(_is_byte(character) for character in path):
+    if is_utf_8(path):
         return path
     with suppress(ValueError, RuntimeError):
         return str(Path("~", Path(path).relative_to(Path.home())))
@@ -334,3 +334,50 @@ def write_private(path: Path, data: bytes) -> None:
         # A file that could not be written often cannot be removed either; the original error is already being raised.
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+_LOCK_WAIT: Final = 10.0
+"""Seconds to wait for another wizard, which holds the lock of a file only for a few milliseconds."""
+
+
+@contextmanager
+def only_writer(path: Path, what: str) -> Iterator[None]:
+    """Keep other wizards from writing a file in the meantime; the lock is a file next to it.
+
+    Args:
+        path: The file.
+        what: Its contents, for the message: `the list of trusted labs`.
+
+    Raises:
+        UsageError: Another wizard is still writing it, or it cannot be locked.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path.with_suffix(".lock"), thread_local=False)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.acquire(timeout=_LOCK_WAIT)
+    except Timeout as error:
+        raise UsageError(f"Another wizard is writing {what}.", "Try again in a moment.") from error
+    except OSError as error:
+        raise unwritable(path, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def keep_damaged(path: Path) -> Path:
+    """Copy a damaged file under an unused name, so that nothing in it is lost, and return the copy's path.
+
+    Raises:
+        OSError: It cannot be read.
+        UsageError: The copy cannot be written.
+    """
+    from datetime import UTC, datetime
+
+    name = f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    places = (path.with_name(f"{name}-{number}" if number else name) for number in range(1_000_000))
+    kept = next(place for place in places if not place.exists())
+    write_private(kept, read_file(path))
+    return kept

@@ -11,8 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,14 +19,12 @@ from typing import Final
 
 from hol_wizard.engine.results import Confirmation
 from hol_wizard.errors import UsageError
-from hol_wizard.paths import read_file, write_private
+from hol_wizard.paths import keep_damaged, only_writer, read_file, write_private
 
 logger = logging.getLogger(__name__)
 
 VERSION: Final = 1
 """Version of the format of a line."""
-LOCK_WAIT: Final = 10.0
-"""Seconds to wait for another wizard, which holds the lock only for a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +137,7 @@ class Confirmations:
         return self._add(statements, by, withdrawn=True)
 
     def _add(self, statements: Sequence[Statement], by: str, *, withdrawn: bool) -> Path | None:
-        with self._alone():
+        with only_writer(self.path, "the confirmations of this profile"):
             lines, damaged = self._read()
             now = datetime.now(UTC).replace(microsecond=0)
             new = []
@@ -148,18 +145,12 @@ class Confirmations:
                 found = _last(lines, each)
                 if (found is not None) if withdrawn else (found is None or found.outdated):
                     new.append(_Line(each.step, each.subscription, each.digest, by, now, withdrawn))
-            kept = self._keep_damaged(now) if damaged else None
+            kept = None
+            if damaged:
+                kept = keep_damaged(self.path)
+                logger.warning("kept the damaged confirmations as %s", kept)
             if new or damaged:
                 write_private(self.path, "".join(f"{line.text()}\n" for line in [*lines, *new]).encode())
-        return kept
-
-    def _keep_damaged(self, now: datetime) -> Path:
-        """Copy the file unchanged, so that unreadable lines are not lost."""
-        name = f"{self.path.name}.damaged-{now:%Y%m%dT%H%M%SZ}"
-        places = (self.path.with_name(f"{name}-{number}" if number else name) for number in range(1_000_000))
-        kept = next(place for place in places if not place.exists())
-        write_private(kept, read_file(self.path))
-        logger.warning("kept the damaged confirmations as %s", kept)
         return kept
 
     def _read(self) -> tuple[list[_Line], int]:
@@ -182,24 +173,6 @@ class Confirmations:
             except ValueError:
                 damaged += 1
         return lines, damaged
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other wizards from writing the file in the meantime."""
-        from filelock import FileLock, Timeout
-
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = FileLock(self.path.with_suffix(".lock"), thread_local=False)
-        try:
-            lock.acquire(timeout=LOCK_WAIT)
-        except Timeout as error:
-            raise UsageError(
-                "Another wizard is writing the confirmations of this profile.", "Try again in a moment."
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
 
 
 def _last(lines: Sequence[_Line], statement: Statement) -> Confirmation | None:

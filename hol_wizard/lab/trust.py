@@ -17,14 +17,12 @@ from typing import Any, Final
 from hol_wizard.errors import UsageError
 from hol_wizard.lab.folder import LabFolder
 from hol_wizard.lab.model import Lab
-from hol_wizard.paths import write_private
+from hol_wizard.paths import keep_damaged, only_writer, read_file, write_private
 
 logger = logging.getLogger(__name__)
 
 VERSION: Final = 1
 """Version of the format of the file."""
-LOCK_WAIT: Final = 10.0
-"""Seconds to wait for another wizard, which holds the lock only for a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,28 +99,21 @@ class TrustedLabs:
         Raises:
             UsageError: The file cannot be read or written.
         """
-        from filelock import FileLock, Timeout
-
         now = datetime.now(UTC).isoformat(timespec="seconds")
         new = Trusted(str(folder.path), folder.digest, folder.digests, tuple(runs), now)
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            with FileLock(self.path.with_suffix(".lock"), timeout=LOCK_WAIT):
-                labs, damaged = self._read()
-                kept = None
-                if damaged:
-                    kept = self.path.with_name(f"{self.path.name}.damaged-{now.replace(':', '')[:17]}")
-                    write_private(kept, self.path.read_bytes())
-                    logger.warning("kept the damaged list of trusted labs as %s", kept)
-                write_private(self.path, _text([*(each for each in labs if each.digest != new.digest), new]))
-        except Timeout as error:
-            raise UsageError("Another wizard is writing the list of trusted labs.", "Try again in a moment.") from error
+        with only_writer(self.path, "the list of trusted labs"):
+            labs, damaged = self._read()
+            kept = None
+            if damaged:
+                kept = keep_damaged(self.path)
+                logger.warning("kept the damaged list of trusted labs as %s", kept)
+            write_private(self.path, _text([*(each for each in labs if each.digest != new.digest), new]))
         return kept
 
     def _read(self) -> tuple[list[Trusted], bool]:
         """Return the trusted versions, oldest first, and whether the file is damaged."""
         try:
-            content = self.path.read_bytes()
+            content = read_file(self.path)
         except FileNotFoundError:
             return [], False
         except OSError as error:

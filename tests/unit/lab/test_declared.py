@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -138,7 +140,19 @@ def test_a_damaged_list_trusts_nothing_and_is_kept(lab: Path, tmp_path: Path, co
     assert labs.has(folder.digest)
 
 
-def test_a_list_that_cannot_be_read_is_an_error_and_not_trust(tmp_path: Path) -> None:
-    (tmp_path / "trusted.json").mkdir()
+def test_a_second_damaged_list_is_kept_beside_the_first(lab: Path, tmp_path: Path) -> None:
+    file = tmp_path / "home" / "trusted.json"
+    file.parent.mkdir()
+    folder = read_folder(write(lab, 'human = "You."'))
+    kept = []
+    for content in (b"{one", b"{two"):
+        file.write_bytes(content)
+        kept.append(TrustedLabs(file).trust(folder, ()))
+    assert [each.read_bytes() for each in kept if each] == [b"{one", b"{two"]
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_a_list_that_cannot_be_read_is_an_error_and_not_trust(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "trusted.json")
     with pytest.raises(UsageError, match="cannot be read"):
         TrustedLabs(tmp_path / "trusted.json").has("x")
