@@ -70,8 +70,8 @@ def about(command: str, now: datetime) -> list[str]:
 
 def without_secrets(text: str) -> str:
     """Return a text without known secrets and without the path of the person's home folder."""
-    own = str(expanded("~"))
-    return scrub(text).replace(own, "~") if len(own) > 1 else scrub(text)
+    own, text = str(expanded("~")), scrub(text)
+    return text.replace(own, "~") if len(own) > 1 else text
 
 
 def end_of_log(log_file: Path, lines: int = _LINES) -> list[str]:

@@ -103,13 +103,11 @@ def lab_folder(options: argparse.Namespace, environ: Mapping[str, str]) -> Path 
     from hol_wizard.lab.folder import MANIFEST
     from hol_wizard.paths import expanded, problem_with_path
 
-    given = options.lab if options.lab is not None else environ.get(LAB_VARIABLE, "")
-    name = "--lab" if options.lab is not None else LAB_VARIABLE
-    if options.lab is None and not given.strip():
+    name, given = ("--lab", options.lab) if options.lab is not None else (LAB_VARIABLE, environ.get(LAB_VARIABLE, ""))
+    if not given.strip() and name == LAB_VARIABLE:
         return None
-    if not given.strip() or (problem := problem_with_path(given)):
-        why = problem if given.strip() else "it is empty"
-        raise UsageError(f"{name} names no folder: {why}.", "Give it the folder of a lab, or omit it.")
+    if problem := problem_with_path(given) if given.strip() else "it is empty":
+        raise UsageError(f"{name} names no folder: {problem}.", "Give it the folder of a lab, or omit it.")
     folder = expanded(given)
     if not folder.is_dir():
         raise UsageError(f"{name}: there is no folder {folder}.", f"Name a folder with {MANIFEST} and documents.")

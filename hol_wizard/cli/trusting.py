@@ -13,7 +13,7 @@ from hol_wizard.cli.vocabulary import CHECK
 if TYPE_CHECKING:
     from hol_wizard.lab.folder import LabFolder
     from hol_wizard.lab.model import Lab
-    from hol_wizard.lab.trust import Trusted
+    from hol_wizard.lab.trust import Trusted, TrustedLabs
     from hol_wizard.paths import Home
 
 
@@ -33,7 +33,7 @@ def open_lab(path: Path, home: Home, options: argparse.Namespace, command: str) 
     from hol_wizard.errors import UsageError
     from hol_wizard.lab import loader
     from hol_wizard.lab.folder import read_folder
-    from hol_wizard.lab.trust import TrustedLabs, runs_of
+    from hol_wizard.lab.trust import TrustedLabs
 
     folder = read_folder(path)
     if folder.own:
@@ -49,17 +49,16 @@ def open_lab(path: Path, home: Home, options: argparse.Namespace, command: str) 
                 "`hol-wizard lab trust FOLDER` shows what the lab runs. If that is what you expect, use this digest.",
             )
         return lab
-    labs, runs = TrustedLabs(home.trusted_labs_file), runs_of(lab)
+    labs = TrustedLabs(home.trusted_labs_file)
     if labs.has(folder.digest):
         return lab
-    before = labs.last(path)
-    changed = "has changed since you trusted it" if before else "does not come with the wizard"
     if command == CHECK or not _can_ask():
+        changed = "has changed since you trusted it" if labs.last(path) else "does not come with the wizard"
         raise UsageError(
             f"The lab in {path} {changed}, so nothing of it runs until you trust it.",
             f"hol-wizard lab trust {path}\nIn a script, after that: --trust {folder.digest}",
         )
-    _ask(folder, lab, runs, before, labs_path=home.trusted_labs_file, yes=False)
+    _ask(folder, lab, labs, yes=False)
     return lab
 
 
@@ -70,7 +69,7 @@ def trust(path: Path, home: Home, *, yes: bool) -> int:
         ContentError: Its documents have mistakes.
         UsageError: The person does not trust it, or cannot be asked.
     """
-    from hol_wizard.headless import out
+    from hol_wizard.headless import out, tell
     from hol_wizard.lab import loader
     from hol_wizard.lab.folder import read_folder
     from hol_wizard.lab.trust import TrustedLabs, runs_of
@@ -81,12 +80,12 @@ def trust(path: Path, home: Home, *, yes: bool) -> int:
     if folder.own:
         out("This lab comes with the wizard: it needs no trust.")
         return 0
-    labs, runs = TrustedLabs(home.trusted_labs_file), runs_of(lab)
+    labs = TrustedLabs(home.trusted_labs_file)
     if labs.has(folder.digest):
-        _show(described(lab, folder, runs, None))
+        tell(described(lab, folder, runs_of(lab), None), out)
         out("You trust this lab already.")
     else:
-        _ask(folder, lab, runs, labs.last(path), labs_path=home.trusted_labs_file, yes=yes)
+        _ask(folder, lab, labs, yes=yes)
     return 0
 
 
@@ -105,29 +104,27 @@ def described(lab: Lab, folder: LabFolder, runs: Sequence[str], before: Trusted 
     yield f"Digest: {folder.digest}"
 
 
-def _show(lines: Iterator[str]) -> None:
-    from hol_wizard.headless import out, tell
+def _ask(folder: LabFolder, lab: Lab, labs: TrustedLabs, *, yes: bool) -> None:
+    """Show what a lab runs, ask whether it is trusted, and record it.
 
-    tell(lines, out)
-
-
-def _ask(
-    folder: LabFolder, lab: Lab, runs: Sequence[str], before: Trusted | None, *, labs_path: Path, yes: bool
-) -> None:
+    Raises:
+        UsageError: The person does not trust it, or cannot be asked.
+    """
     from hol_wizard.errors import UsageError
     from hol_wizard.headless import err, tell
-    from hol_wizard.lab.trust import TrustedLabs
+    from hol_wizard.lab.trust import runs_of
     from hol_wizard.prompts import confirm
 
-    tell(described(lab, folder, runs, before), err)
+    runs = runs_of(lab)
+    tell(described(lab, folder, runs, labs.last(folder.path)), err)
     if not yes and not _can_ask():
         raise UsageError(
             "There is no terminal to ask on, so the lab is not trusted.",
             f"With --yes, it is trusted. For one run of a script: --trust {folder.digest}",
         )
     if not yes and not confirm("Do you trust this lab?"):
-        raise UsageError("The lab is not trusted, so nothing of it was run.", "hol-wizard lint FOLDER reads it only.")
-    if kept := TrustedLabs(labs_path).trust(folder, runs):
+        raise UsageError("The lab is not trusted, so nothing of it was run.", "hol-wizard lint FOLDER only reads it.")
+    if kept := labs.trust(folder, runs):
         err(f"The list of trusted labs was damaged, and is kept as {kept}. Labs in it must be trusted again.")
     err("You trust this version of the lab. The wizard asks again if a document changes.")
 

@@ -456,9 +456,14 @@ def _check_step(document: Document, step_id: str, step: dict[str, Any], known: K
         _check_portal(document, page, step["for_each"], *path, "portal")
 
 
+def _tables(step: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the tables that a step has instead of names of functions, by `check`, `solve` and `undo`."""
+    return {key: step[key] for key in ("check", "solve", "undo") if isinstance(step.get(key), dict)}
+
+
 def _check_declared(document: Document, step: dict[str, Any], *path: str) -> None:
     """Report what is wrong with the tables that a step has instead of names of functions, and remove those."""
-    tables = {key: step[key] for key in ("check", "solve", "undo") if isinstance(step.get(key), dict)}
+    tables = _tables(step)
     for key, table in tables.items():
         for message, near in declared.problems(table, key):
             document.report(document.line_of(*path, key), message, near)
@@ -582,11 +587,7 @@ def _check_placeholders(document: Document) -> None:
             "human": [step.get("human", "")],
             "confirm": [step.get("confirm", "")],
             "with": step.get("with", {}).values(),
-            **{
-                key: declared.declared(step[key], key).texts
-                for key in ("check", "solve", "undo")
-                if isinstance(step.get(key), dict)
-            },
+            **{key: declared.declared(table, key).texts for key, table in _tables(step).items()},
         }
         for key, texts in texts_of.items():
             for text in texts:
@@ -697,9 +698,7 @@ def _step(document: Document, heading: Heading) -> Step:
     step_id = slug(heading.title)
     step = document.front["steps"][step_id]
     resource = step.get("resource", "")
-    tables = {
-        key: declared.declared(step[key], key) for key in ("check", "solve", "undo") if isinstance(step.get(key), dict)
-    }
+    tables = {key: declared.declared(table, key) for key, table in _tables(step).items()}
     names = {key: declared.WORK.get(key) or declared.FUNCTIONS[each.kind] for key, each in tables.items()}
     return Step(
         id=step_id,

@@ -11,6 +11,7 @@ from hol_wizard.lab.lint import lint_documents
 from hol_wizard.lab.loader import Known, is_document_name, read_documents, section_of
 from hol_wizard.lab.model import Section
 from hol_wizard.lab.problem import Problem
+from hol_wizard.paths import expanded
 
 
 class Draft(NamedTuple):
@@ -28,7 +29,7 @@ def document_path(text: str) -> Path:
     Raises:
         UsageError: There is no such file, or it cannot be a document of a lab.
     """
-    path = Path(text).expanduser().absolute()
+    path = expanded(text)
     if not path.is_file():
         raise UsageError(
             f"there is no file {path}.", "Name a document of a lab: hol-wizard preview screens/02-tools.md"
