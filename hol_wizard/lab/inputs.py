@@ -196,6 +196,10 @@ def _problem_with_addresses(text: str) -> str:
     return "\n".join(lines) + " For example: robin@contoso.com, sam@contoso.com"
 
 
+def _problem_with_addresses_in_a_line(text: str) -> str:
+    return _problem_with_addresses(text).replace("\n", " ")
+
+
 def _address(text: str) -> str:
     return text.strip().lower()
 
@@ -251,20 +255,22 @@ def _problem_with_message(text: str) -> str:
     return ""
 
 
-def _problem_with_description(text: str) -> str:
-    if not text:
-        return "It is empty. For example: Adds a test of the scaler; all tests passed in the container."
-    if len(text) > _LONGEST_DESCRIPTION:
-        return f"It has {len(text)} characters, and at most {_LONGEST_DESCRIPTION} fit here. Its page takes more."
-    return ""
+def _described_as(example: str, page: str) -> Callable[[str], str]:
+    """Return the rule for a description.
 
+    Args:
+        example: One.
+        page: The page of Azure DevOps where it can be longer.
+    """
 
-def _problem_with_comment(text: str) -> str:
-    if not text:
-        return "It is empty. For example: All tests passed, and QA answers."
-    if len(text) > _LONGEST_DESCRIPTION:
-        return f"It has {len(text)} characters, and at most {_LONGEST_DESCRIPTION} fit here. The run's page takes more."
-    return ""
+    def problem(text: str) -> str:
+        if not text:
+            return f"It is empty. For example: {example}"
+        if len(text) > _LONGEST_DESCRIPTION:
+            return f"It has {len(text)} characters, and at most {_LONGEST_DESCRIPTION} fit here. {page} takes more."
+        return ""
+
+    return problem
 
 
 def _data_file(text: str) -> str:
@@ -498,7 +504,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "What you changed, why, and how you tested it, in one line. Leave it empty to list your commits.",
             "TEXT",
             "description of your pull request",
-            _problem_with_description,
+            _described_as("Adds a test of the scaler; all tests passed in the container.", "Its page"),
             str.strip,
             required=False,
         ),
@@ -509,7 +515,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "it empty to ask nobody; anybody in the project can review it.",
             "ADDRESSES",
             "e-mail addresses of those who review it, separated by commas",
-            lambda text: _problem_with_addresses(text).replace("\n", " "),
+            _problem_with_addresses_in_a_line,
             _addresses,
             required=False,
             listed=True,
@@ -522,7 +528,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "approve. Leave it empty to decide yourself.",
             "ADDRESSES",
             "e-mail addresses of those who decide about Production, separated by commas (default: you)",
-            lambda text: _problem_with_addresses(text).replace("\n", " "),
+            _problem_with_addresses_in_a_line,
             _addresses,
             required=False,
             listed=True,
@@ -547,7 +553,7 @@ INPUTS: Final[Mapping[str, Input]] = {
             "Why you approve or reject the release, in one line; everybody reads it on the run's page.",
             "TEXT",
             "why you approve or reject a release",
-            _problem_with_comment,
+            _described_as("All tests passed, and QA answers.", "The run's page"),
             str.strip,
             required=False,
         ),
@@ -570,7 +576,7 @@ INPUTS: Final[Mapping[str, Input]] = {
         Input(
             "token_in_profile",
             "Access token in .databrickscfg",
-            "no: the profiles sign in through the Azure CLI, and no secret stands in the file. yes: a personal access "
+            "no: the profiles sign in through the Azure CLI, and the file contains no secret. yes: a personal access "
             "token is there in plain text, for programs that know nothing else.",
             "YES_OR_NO",
             "whether .databrickscfg contains a token in plain text: no (default) or yes",
