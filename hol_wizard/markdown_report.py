@@ -22,7 +22,7 @@ _SYMBOLS: Mapping[Status, str] = {
     Status.BLOCKED: "⊘",
     Status.SKIPPED: "–",
 }
-"""The symbols of the screens."""
+"""What the eye finds first in a long table; the word follows."""
 _TICKS = re.compile("`+")
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
 

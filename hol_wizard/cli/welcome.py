@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CHOICES = (
     "Practice on this machine: free of charge, no subscription needed",
     "Do the lab in my own Azure subscription",
-    "I am the proctor: open a section at an attendee's place",
+    "I am a proctor: open a section on an attendee's machine",
     "Plain lines instead of screens, for example for a screen reader",
 )
 _PRACTICE, _OWN, _PROCTOR, _PLAIN = range(1, len(CHOICES) + 1)
@@ -51,7 +51,7 @@ def ask(options: argparse.Namespace, source: TextIO, output: TextIO, front: str)
         chosen = numbered(answer, len(CHOICES)) if answer else _PRACTICE
         if chosen == _PLAIN:
             front = "plain"
-            _say(output, ("Plain lines. And where?",))
+            _say(output, ("Plain lines. Where do you want to work?",))
         elif chosen == _PROCTOR:
             section = _answer(source, output, "Number or name of the section (Enter for 1): ")
             if section is None:

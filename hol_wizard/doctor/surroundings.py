@@ -53,9 +53,9 @@ def _off(value: str) -> bool:
 
 
 _VERIFY: Final = _Rule(
-    "lets git trust any server; the wizard's git verifies certificates all the same",
-    "remove the setting, because git sends a sign-in to whoever answers. For your organization's own certificate, set "
-    "http.sslCAInfo",
+    "lets git trust any server; the wizard's git verifies certificates anyway",
+    "remove the setting, because git sends a sign-in to any server that answers. For your organization's own "
+    "certificate, set http.sslCAInfo",
     _off,
 )
 _RULES: Final[Mapping[str, _Rule]] = {
@@ -74,7 +74,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
         _on,
     ),
     "safe.bareRepository": _Rule(
-        "makes git refuse bare repositories; the wizard uses its own all the same", "", lambda value: value != "all"
+        "makes git refuse bare repositories; the wizard uses its own anyway", "", lambda value: value != "all"
     ),
     "core.hooksPath": _Rule(
         "runs hooks in every repository; the wizard's pushes run none",
@@ -92,7 +92,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     ),
     "http.sslVerify": _VERIFY,
     "protocol.allow": _Rule(
-        "forbids git kinds of addresses; the wizard's git uses HTTPS all the same",
+        "forbids some kinds of addresses; the wizard's git uses HTTPS anyway",
         "allow HTTPS: git config --global protocol.https.allow always",
         lambda value: value.lower() != "always",
     ),
@@ -116,7 +116,7 @@ _VARIABLES: Final[Sequence[tuple[re.Pattern[str], str, str]]] = (
     (
         re.compile(r"GIT_SSL_NO_VERIFY"),
         "lets git trust any server",
-        "unset it, because git sends a sign-in to whoever answers",
+        "unset it, because git sends a sign-in to any server that answers",
     ),
     (
         re.compile(

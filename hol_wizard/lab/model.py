@@ -55,7 +55,7 @@ class Step:
     needs: tuple[str, ...] = ()
     """Section ids, or `section/step`, that must pass before; includes this section's needs."""
     after: tuple[str, ...] = ()
-    """Section ids, or `section/step`, that a run which also does them does first, whatever becomes of them."""
+    """Section ids, or `section/step`, that come first in a run that includes them, whether they pass or not."""
     inputs: tuple[str, ...] = ()
     """Names of the inputs (`hol_wizard.lab.inputs`) that its solve asks for."""
     hints: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class Step:
     human: str = ""
     """What only a person can do: the reason why there is no solve, or the person's part if there is one."""
     person: str = ""
-    """Which person does it, by the names of `hol_wizard.lab.people`; empty if it can be anybody, or the wizard."""
+    """The person who must do it (`hol_wizard.lab.people`); empty if anybody can, or the wizard."""
     confirm: str = ""
     """What the person confirms, for a step that only they can judge; empty if it cannot be confirmed."""
     keep: bool = False

@@ -1,4 +1,4 @@
-"""The people that a document names as those who do a step: what they do, nobody can do for them."""
+"""The people whose part in a step nobody else can do; a document names them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from hol_wizard.lab.model import Step
 
 READER: Final = "reader"
-"""Whoever confirms a step. No document names them: `confirm` says it."""
+"""The person who confirms a step. Documents do not name them: `confirm` does."""
 _READER_WORDS: Final = "the reader, who confirms the step"
 
 PEOPLE: Final[Mapping[str, str]] = {

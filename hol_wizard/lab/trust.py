@@ -1,4 +1,4 @@
-"""Which labs a person trusts: nothing of a lab that does not come with the wizard runs before.
+"""The labs that a person trusts: until then, nothing runs of a lab that does not come with the wizard.
 
 A lab is trusted by the digest of its documents. The file also records what each trusted version could run, so that the
 next question can show what has changed. A damaged file trusts nothing, and is kept.

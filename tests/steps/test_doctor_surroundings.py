@@ -153,7 +153,7 @@ def variables_say(context: StepContext, environ: Mapping[str, str]) -> Result:
     ("names", "advice"),
     [
         (("GIT_DIR", "GIT_SSH_COMMAND"), "before you run git"),
-        (("GIT_SSL_NO_VERIFY",), "whoever answers"),
+        (("GIT_SSL_NO_VERIFY",), "any server that answers"),
         (("GIT_TRACE_CURL", "GIT_CURL_VERBOSE"), "can contain a sign-in"),
         (("DATABRICKS_HOST", "DATABRICKS_CONFIG_PROFILE"), "before you run databricks"),
         (("ARM_CLIENT_ID", "ARM_CLIENT_SECRET"), "before you run databricks"),
