@@ -648,8 +648,10 @@ def _check_needs(documents: Sequence[Document]) -> None:
     for cycle in sorted(_cycles(graph), key=len):
         section, _, step_id = cycle[0].partition("/")
         document = sections[section]
-        path = ("steps", step_id, "needs")
-        line = document.line_of(*path) if path in document.key_lines() else document.line_of("needs")
+        following = cycle[1 % len(cycle)]
+        names = {following, following.partition("/")[0]}
+        own = next((each for each in ("needs", "after") if names & {*_named(document, step_id, each)}), None)
+        line = document.line_of("steps", step_id, own) if own else document.line_of("needs")
         # Sections that need each other form a cycle for each pair of their steps: the shortest one is enough.
         if (document.path, line) in pointed:
             continue
