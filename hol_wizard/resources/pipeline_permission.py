@@ -1,4 +1,4 @@
-"""The permission of one pipeline to use a service connection or a variable group."""
+"""The permission of one pipeline to use a protected resource, such as a service connection."""
 
 from __future__ import annotations
 
@@ -29,9 +29,8 @@ class PipelinePermission(InProject[Permission]):
     """The resource's name, for messages."""
     pipeline: int
     """The pipeline's ID."""
+    pipeline_name: str
     project: str = ""
-    pipeline_name: str = ""
-    """Empty for the build pipeline."""
     kind = "Permission"
     unmarked = "a permission carries no mark: it is the wizard's if the wizard saw its creation accepted"
     usually = 1.0
@@ -39,11 +38,7 @@ class PipelinePermission(InProject[Permission]):
     @property
     def name(self) -> str:  # type: ignore[override]  # computed, where others have a field
         """Return the pipeline's and the resource's names."""
-        return f"for {self._for} to use {self.called}"
-
-    @property
-    def _for(self) -> str:
-        return self.pipeline_name or self.context.names.pipeline
+        return f"for {self.pipeline_name} to use {self.called}"
 
     @property
     def id(self) -> str:
@@ -85,7 +80,7 @@ class PipelinePermission(InProject[Permission]):
         """Return that a run will wait."""
         return Result(
             Status.FAILED,
-            f"{self._for} may not use {self.called}: its next run will wait for permission.",
+            f"{self.pipeline_name} may not use {self.called}: its next run will wait for permission.",
             super().absence().expectations,
             "Permit it on the page of the waiting run, or <solve>.",
         )

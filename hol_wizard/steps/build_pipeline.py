@@ -17,19 +17,19 @@ from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import ConflictError, NotFoundError, ServiceError
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
-from hol_wizard.resources import in_project, service_connection
+from hol_wizard.resources import in_project, permitted_pipeline, service_connection
 from hol_wizard.resources.azure_resource import in_group
 from hol_wizard.resources.committed_file import committed_file, committed_text
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import is_seeded, organization, seeded_repository
-from hol_wizard.resources.pipeline import BuildPipeline, lab_pipeline
+from hol_wizard.resources.permitted_pipeline import PermittedPipeline
+from hol_wizard.resources.pipeline import lab_pipeline
 from hol_wizard.resources.pipeline_file import PipelineFile, UnreadableFileError, compare, of_classic, read
-from hol_wizard.resources.pipeline_permission import PipelinePermission
 from hol_wizard.resources.pipeline_run import ARTIFACT, PipelineRun, lab_run, run_of
 from hol_wizard.resources.starter_project import BUILD, starter_files
+from hol_wizard.resources.variable_group import lab_group
 from hol_wizard.services.devops.builds import Build
 from hol_wizard.services.devops.pipelines import HOSTED, Pipeline
-from hol_wizard.services.devops.service_connections import ENDPOINT, QUEUE, VARIABLE_GROUP
 from hol_wizard.test_results.cobertura import percent
 from hol_wizard.test_results.report import COVERAGE_FILE, TESTS_FILE, RunReport, read_report
 
@@ -166,36 +166,21 @@ def _in_clone(context: StepContext) -> list[Expectation]:
 # The pipeline
 
 
-def _permissions(context: StepContext, pipeline: Pipeline) -> list[PipelinePermission]:
-    """Return what the pipeline must be permitted to use, of what exists."""
-    place = organization(context)
-    found: list[tuple[str, str, str]] = []
-    connection = service_connection.lab_connection(context)
-    if (known := connection.find(context.reads)) is not None:
-        found.append((ENDPOINT, known.id, connection.name))
-    project, group = context.names.devops_project, context.names.values()["variable_group"]
-    if (offered := place.variable_group(project, group)) is not None:
-        found.append((VARIABLE_GROUP, str(offered.id), group))
-    if (queue := place.queue(project, HOSTED)) is not None:
-        found.append((QUEUE, str(queue), HOSTED))
-    return [
-        PipelinePermission(context, place.organization, kind, identity, name, pipeline.id)
-        for kind, identity, name in found
-    ]
+def _permitted(context: StepContext) -> PermittedPipeline:
+    group = lab_group(replace(context, environment=Environment.PIPELINE), ())
+    return PermittedPipeline(lab_pipeline(context), (group,))
 
 
 @check(deadline=30)
 def pipeline_exists(context: StepContext) -> Result:
     """Check whether the pipeline exists, uses the file on the default branch, and may use what the file names."""
-    pipeline = lab_pipeline(context)
+    permitted = _permitted(context)
+    pipeline = permitted.pipeline
     result = ownership.check(pipeline)
     found = pipeline.find(context.reads)
     if result.status is not Status.PASSED or found is None:
         return result
-    seen = list(result.expectations)
-    for each in _permissions(context, found):
-        permitted = each.find(context.reads) is not None
-        seen.append(Expectation(f"May use {each.called}", "yes", "yes" if permitted else "not yet", permitted))
+    seen = [*result.expectations, *permitted.expectations(found.id)]
     if wrong := _preview(context, found):
         seen.append(Expectation("Azure DevOps' preview of a run", "valid", wrong, met=False))
         return Result(
@@ -213,27 +198,7 @@ def pipeline_exists(context: StepContext) -> Result:
     )
 
 
-def _plan(context: StepContext) -> Sequence[Change]:
-    pipeline = lab_pipeline(context)
-    changes = list(ownership.plan(pipeline))
-    try:
-        found = pipeline.find(context.reads)
-        if found is not None:
-            return [*changes, *(change for each in _permissions(context, found) for change in ownership.plan(each))]
-    except NotFoundError:
-        return changes
-    names = context.names.values()
-    wanted = (names["service_connection"], names["variable_group"], HOSTED)
-    return [
-        *changes,
-        *(
-            Change("create", PipelinePermission.kind, f"for {pipeline.name} to use {each}", pipeline.where)
-            for each in wanted
-        ),
-    ]
-
-
-@solve(plan=_plan)
+@solve(plan=lambda context: _permitted(context).plan())
 def create_pipeline(context: StepContext) -> None:
     """Create the pipeline, and permit it in advance to use the connection, the variable group and the agent queue.
 
@@ -242,27 +207,11 @@ def create_pipeline(context: StepContext) -> None:
         ConflictError: There is a pipeline of this name that does not fit.
         NotFoundError: The repository does not exist, or is empty.
     """
-    found = ownership.solve(lab_pipeline(context))
-    for each in _permissions(context, found):
-        ownership.solve(each)
-
-
-def _made(context: StepContext) -> list[BuildPipeline]:
-    known = in_project.noted(context, BuildPipeline.kind)
-    return [BuildPipeline(context, place, name, BUILD, project) for place, project, name in known]
-
-
-def _given(context: StepContext) -> list[PipelinePermission]:
-    found = []
-    for place, project, permitted in in_project.noted(context, PipelinePermission.kind):
-        kind, identity, pipeline = permitted.split("/")
-        found.append(PipelinePermission(context, place, kind, identity, identity, int(pipeline), project))
-    return found
+    _permitted(context).solve()
 
 
 def _ours(context: StepContext) -> list[Resource[Any]]:
-    """Return what this step created, the permissions first: a pipeline takes its own along."""
-    return [*_given(context), *_made(context)]
+    return permitted_pipeline.made(context, context.names.pipeline, BUILD)
 
 
 @undo(

@@ -33,14 +33,13 @@ from hol_wizard.errors import (
 from hol_wizard.lab.inputs import addresses
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
-from hol_wizard.resources import in_project, service_connection
+from hol_wizard.resources import in_project, permitted_pipeline
 from hol_wizard.resources.committed_file import committed_file
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import is_seeded, organization
 from hol_wizard.resources.devops_user import required_project
-from hol_wizard.resources.pipeline import BuildPipeline
+from hol_wizard.resources.permitted_pipeline import PermittedPipeline
 from hol_wizard.resources.pipeline_file import UnreadableFileError, compare, read
-from hol_wizard.resources.pipeline_permission import PipelinePermission
 from hol_wizard.resources.pipeline_run import runs_here
 from hol_wizard.resources.release_run import (
     PRODUCTION,
@@ -60,15 +59,12 @@ from hol_wizard.resources.stage_group import StageGroup
 from hol_wizard.resources.starter_project import RELEASE, starter_files
 from hol_wizard.services.devops.approvals import (
     APPROVED,
-    ENVIRONMENT,
     PENDING,
     REJECTED,
     TIMED_OUT,
     Approval,
 )
 from hol_wizard.services.devops.builds import SUCCEEDED, Build, Record
-from hol_wizard.services.devops.pipelines import HOSTED
-from hol_wizard.services.devops.service_connections import ENDPOINT, QUEUE, VARIABLE_GROUP
 
 _STAGES: Final = (("hol-release-qa", "qa"), ("hol-release-production", "production"))
 """The variable group of each stage, and its value of `dest-env`, with which the tags begin."""
@@ -275,26 +271,8 @@ def ask_no_more(context: StepContext) -> None:
 # The pipeline
 
 
-def _permissions(context: StepContext, pipeline: int) -> list[PipelinePermission]:
-    """Return what the pipeline must be permitted to use, of what exists."""
-    place, project = organization(context), context.names.devops_project
-    found: list[tuple[str, str, str]] = []
-    connection = service_connection.lab_connection(context)
-    if (known := connection.find(context.reads)) is not None:
-        found.append((ENDPOINT, known.id, connection.name))
-    for group in _groups(context):
-        if (offered := group.find(context.reads)) is not None:
-            found.append((VARIABLE_GROUP, str(offered.id), group.name))
-    for environment in _environments(context):
-        if (there := environment.find(context.reads)) is not None:
-            found.append((ENVIRONMENT, str(there.id), environment.name))
-    if (queue := place.queue(project, HOSTED)) is not None:
-        found.append((QUEUE, str(queue), HOSTED))
-    name = context.names.release_pipeline
-    return [
-        PipelinePermission(context, place.organization, kind, identity, called, pipeline, pipeline_name=name)
-        for kind, identity, called in found
-    ]
+def _permitted(context: StepContext) -> PermittedPipeline:
+    return PermittedPipeline(release_pipeline(context), _groups(context), _environments(context))
 
 
 def _compared(context: StepContext) -> tuple[Expectation, ...]:
@@ -309,7 +287,8 @@ def _compared(context: StepContext) -> tuple[Expectation, ...]:
 @check(deadline=30)
 def pipeline_exists(context: StepContext) -> Result:
     """Check whether the release pipeline exists, its file names the build pipeline, and it may use what it names."""
-    pipeline = release_pipeline(context)
+    permitted = _permitted(context)
+    pipeline = permitted.pipeline
     result = ownership.check(pipeline)
     found = pipeline.find(context.reads)
     if result.status is not Status.PASSED or found is None:
@@ -324,11 +303,8 @@ def pipeline_exists(context: StepContext) -> Result:
             next_action=f"Compare it with the text of this step, and correct {RELEASE} in a pull request. A source "
             f"other than {context.names.pipeline} never starts a release, and no message says why.",
         )
-    for each in _permissions(context, found.id):
-        permitted = each.find(context.reads) is not None
-        seen.append(Expectation(f"May use {each.called}", "yes", "yes" if permitted else "not yet", permitted))
     return judge(
-        seen,
+        [*seen, *permitted.expectations(found.id)],
         passed=f"The pipeline {pipeline.name} exists; {context.names.pipeline} starts it, and its runs do not wait for "
         "permission.",
         failed=f"The pipeline {pipeline.name} exists, but its next run will wait for permission.",
@@ -336,28 +312,7 @@ def pipeline_exists(context: StepContext) -> Result:
     )
 
 
-def _plan_pipeline(context: StepContext) -> Sequence[Change]:
-    pipeline = release_pipeline(context)
-    changes = list(ownership.plan(pipeline))
-    try:
-        found = pipeline.find(context.reads)
-        if found is not None:
-            known = _permissions(context, found.id)
-            return [*changes, *(change for each in known for change in ownership.plan(each))]
-    except NotFoundError:
-        return changes
-    wanted = [context.names.values()["service_connection"], *(each.name for each in _groups(context))]
-    wanted += [each.name for each in _environments(context)]
-    return [
-        *changes,
-        *(
-            Change("create", PipelinePermission.kind, f"for {pipeline.name} to use {each}", pipeline.where)
-            for each in (*wanted, HOSTED)
-        ),
-    ]
-
-
-@solve(plan=_plan_pipeline)
+@solve(plan=lambda context: _permitted(context).plan())
 def create_pipeline(context: StepContext) -> None:
     """Create the release pipeline, and permit it in advance to use what its file names.
 
@@ -366,30 +321,11 @@ def create_pipeline(context: StepContext) -> None:
         ConflictError: There is a pipeline of this name that does not fit.
         NotFoundError: The repository does not exist, or is empty.
     """
-    found = ownership.solve(release_pipeline(context))
-    for each in _permissions(context, found.id):
-        ownership.solve(each)
+    _permitted(context).solve()
 
 
 def _ours(context: StepContext) -> list[Resource[Any]]:
-    """Return what this step created, the permissions first: a pipeline takes its own along."""
-    given: list[Resource[Any]] = []
-    for place, project, permitted in in_project.noted(context, PipelinePermission.kind):
-        kind, identity, pipeline = permitted.split("/")
-        given.append(
-            PipelinePermission(
-                context,
-                place,
-                kind,
-                identity,
-                identity,
-                int(pipeline),
-                project,
-                pipeline_name=context.names.release_pipeline,
-            )
-        )
-    made = in_project.noted(context, BuildPipeline.kind)
-    return [*given, *(BuildPipeline(context, place, name, RELEASE, project) for place, project, name in made)]
+    return permitted_pipeline.made(context, context.names.release_pipeline, RELEASE)
 
 
 @undo(

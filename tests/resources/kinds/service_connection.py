@@ -168,7 +168,8 @@ class PipelinePermissionCase(InProjectCase):
         self.connection_id: str = ownership.solve(lab_connection(context)).id
 
     def make(self, context: StepContext) -> PipelinePermission:
-        return PipelinePermission(context, ORGANIZATION, ENDPOINT, self.connection_id, "hol-azure", 7)
+        pipeline = context.names.pipeline
+        return PipelinePermission(context, ORGANIZATION, ENDPOINT, self.connection_id, "hol-azure", 7, pipeline)
 
     @property
     def path(self) -> str:
