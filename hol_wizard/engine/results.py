@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -140,6 +140,19 @@ def judge(
     if all(expectation.met for expectation in seen):
         return Result(Status.PASSED, passed, seen, detail=detail)
     return Result(Status.FAILED, failed, seen, next_action, detail)
+
+
+def together(results: Iterable[Result], passed: str) -> Result:
+    """Return the first result that is not PASSED, with what all of them have seen; PASSED if there is none.
+
+    Args:
+        results: The results of the parts of a step.
+        passed: The summary if all have passed.
+    """
+    known = list(results)
+    seen = tuple(expectation for each in known for expectation in each.expectations)
+    first = next((each for each in known if not each.passed), None)
+    return Result(Status.PASSED, passed, seen) if first is None else replace(first, expectations=seen)
 
 
 def worst(statuses: Iterable[Status]) -> Status:

@@ -21,7 +21,7 @@ from hol_wizard.engine.registry import (
     solve,
     undo,
 )
-from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.engine.results import Expectation, Result, Status, judge, together
 from hol_wizard.errors import (
     AccessDeniedError,
     CancelledByUserError,
@@ -73,15 +73,6 @@ _LOOK_AGAIN: Final = 10.0
 """Seconds between two checks of a release that waits for a person."""
 
 
-def _all(results: Sequence[Result], passed: str) -> Result:
-    """Return the first result that is not PASSED, with what all of them have seen; PASSED if there is none."""
-    seen = tuple(expectation for each in results for expectation in each.expectations)
-    for each in results:
-        if each.status is not Status.PASSED:
-            return replace(each, expectations=seen)
-    return Result(Status.PASSED, passed, seen)
-
-
 # The variables
 
 
@@ -94,8 +85,7 @@ def _groups(context: StepContext) -> list[StageGroup]:
 @check(deadline=20)
 def variables_are_there(context: StepContext) -> Result:
     """Check whether both stages have their variable group, with the right values."""
-    results = [ownership.check(each) for each in _groups(context)]
-    return _all(results, "Each stage has its variable group.")
+    return together(map(ownership.check, _groups(context)), "Each stage has its variable group.")
 
 
 @solve(plan=lambda context: [change for each in _groups(context) for change in ownership.plan(each)])
@@ -143,8 +133,8 @@ def _environments(context: StepContext) -> list[StageEnvironment]:
 @check(deadline=20)
 def environments_are_there(context: StepContext) -> Result:
     """Check whether both environments exist."""
-    results = [ownership.check(each) for each in _environments(context)]
-    return _all(results, f"The environments {QA_ENVIRONMENT} and {PRODUCTION_ENVIRONMENT} exist.")
+    passed = f"The environments {QA_ENVIRONMENT} and {PRODUCTION_ENVIRONMENT} exist."
+    return together(map(ownership.check, _environments(context)), passed)
 
 
 @solve(plan=lambda context: [change for each in _environments(context) for change in ownership.plan(each)])

@@ -4,14 +4,13 @@ offers."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any, Final
 
 from hol_wizard.engine import ownership
 from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.registry import Change, Marked, check, solve, undo
-from hol_wizard.engine.results import Expectation, Result, Status, judge
+from hol_wizard.engine.results import Expectation, Result, Status, judge, together
 from hol_wizard.errors import ConflictError, NotFoundError, SignInError
 from hol_wizard.lab.model import Environment
 from hol_wizard.resources import (
@@ -44,16 +43,6 @@ OFFERED: Final = (*ML_WORKSPACE, *BUILD)
 """The secrets that the pipeline's file uses: those of the data lake are for the notebook, which reads them itself."""
 
 
-def _together(results: Iterable[Result], passed: str) -> Result:
-    """Return the first result that is not PASSED, with what all of them have seen; PASSED if there is none."""
-    known = list(results)
-    seen = tuple(expectation for each in known for expectation in each.expectations)
-    for each in known:
-        if each.status is not Status.PASSED:
-            return replace(each, expectations=seen)
-    return Result(Status.PASSED, passed, seen)
-
-
 # The identity
 
 
@@ -79,7 +68,7 @@ def identity_exists(context: StepContext) -> Result:
         seen = (Expectation("Identity of the service connection", "exists", other.name, met=True),)
         return Result(Status.PASSED, f"The service connection already signs in as {other.name}.", seen)
     name = context.names.build_identity
-    return _together(map(ownership.check, build_identity.parts(context)), f"The identity {name} exists.")
+    return together(map(ownership.check, build_identity.parts(context)), f"The identity {name} exists.")
 
 
 def _plan_identity(context: StepContext) -> Sequence[Change]:
@@ -255,7 +244,7 @@ def connection_has_its_roles(context: StepContext) -> Result:
     identity = service_connection.required_identity(context)
     looks = (role_assignment.look(context, each) for each in _grants(context, identity))
     results = [*looks, ownership.check(_policy(context, identity))]
-    return _together(results, f"{identity.name} has its roles, and may read {context.here.key_vault}.")
+    return together(results, f"{identity.name} has its roles, and may read {context.here.key_vault}.")
 
 
 def _plan_roles(context: StepContext) -> Sequence[Change]:
