@@ -72,7 +72,7 @@ class Named:
 
 def worker(context: StepContext) -> str:
     """Return who works on the cluster; empty for the signed-in account, and if nobody works on it."""
-    chosen = context.inputs.get("cluster_user") or context.profile.settings.value("cluster_user")
+    chosen = context.answer("cluster_user")
     return "" if left_stopped(context) else chosen
 
 

@@ -43,11 +43,8 @@ class Wish:
 def wish(context: StepContext) -> Wish:
     """Return the effective choices: given for this run, otherwise saved, otherwise the default."""
 
-    def value(name: str) -> str:
-        return context.inputs.get(name) or context.profile.settings.value(name)
-
-    workers = WORKERS if value("cluster_size") == "autoscaling" else None
-    return Wish(workers, value("node_type"), worker(context))
+    workers = WORKERS if context.answer("cluster_size") == "autoscaling" else None
+    return Wish(workers, context.answer("node_type"), worker(context))
 
 
 def _size_of(cluster: Cluster) -> str:

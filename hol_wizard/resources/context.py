@@ -92,6 +92,10 @@ class StepContext:
         """Seconds between two checks of a resource that is being created."""
         return self.services.arm.poll_interval
 
+    def answer(self, name: str) -> str:
+        """Return the answer to an input: given for this run, otherwise saved, otherwise the default."""
+        return self.inputs.get(name) or self.profile.settings.value(name)
+
     def save(self, *names: str) -> None:
         """Save the answers to these inputs if they differ from the saved ones, because later checks depend on them.
 

@@ -24,7 +24,7 @@ TOLD_EVERY = 0.2
 
 def choice(context: StepContext) -> str:
     """Return the person's choice: a path, `ORIGINAL`, `STAND_IN`, or an empty string for the cloud's default."""
-    return context.inputs.get(INPUT) or context.profile.settings.value(INPUT)
+    return context.answer(INPUT)
 
 
 def own_file(context: StepContext) -> Path | None:

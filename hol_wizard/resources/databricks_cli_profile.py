@@ -24,7 +24,7 @@ PAT: Final = "pat"
 
 def insists_on_token(context: StepContext) -> bool:
     """Whether the person explicitly wants a token in the profile."""
-    given = context.inputs.get("token_in_profile") or context.profile.settings.value("token_in_profile")
+    given = context.answer("token_in_profile")
     return given == "yes"
 
 

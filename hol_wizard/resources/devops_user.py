@@ -35,7 +35,7 @@ _ENOUGH: Final = {
 
 def access_level(context: StepContext) -> str:
     """Return the effective access level: given for this run, otherwise saved, otherwise the default."""
-    return context.inputs.get("devops_access_level") or context.profile.settings.value("devops_access_level") or "basic"
+    return context.answer("devops_access_level") or "basic"
 
 
 @dataclass(frozen=True)

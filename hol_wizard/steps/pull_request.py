@@ -58,16 +58,12 @@ def _pull_request(context: StepContext) -> LabPullRequest:
     )
 
 
-def _value(context: StepContext, name: str) -> str:
-    return context.inputs.get(name) or context.profile.settings.value(name)
-
-
 def _title(context: StepContext) -> str:
-    return _value(context, "pull_request_title") or f"Worst regression of {context.names.alias}"
+    return context.answer("pull_request_title") or f"Worst regression of {context.names.alias}"
 
 
 def _reviewers(context: StepContext) -> tuple[str, ...]:
-    return addresses(_value(context, "reviewers"))
+    return addresses(context.answer("reviewers"))
 
 
 def _page(context: StepContext, number: int) -> str:
@@ -110,7 +106,7 @@ def is_created(context: StepContext) -> Result:
 
 def _description(context: StepContext) -> str:
     """Return the description: the reader's, else a list of their commits."""
-    if given := _value(context, "pull_request_description"):
+    if given := context.answer("pull_request_description"):
         return given
     try:
         messages = required_clone(context).messages(f"origin/{context.names.default_branch}")

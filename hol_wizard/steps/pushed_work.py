@@ -195,7 +195,7 @@ def _learn_secrets(context: StepContext) -> None:
 
 
 def _message(context: StepContext) -> str:
-    return context.inputs.get("commit_message") or context.profile.settings.value("commit_message")
+    return context.answer("commit_message")
 
 
 def _plan(context: StepContext) -> Sequence[Change]:

@@ -165,10 +165,6 @@ def delete_environments(context: StepContext) -> None:
 # The approval
 
 
-def _value(context: StepContext, name: str) -> str:
-    return context.inputs.get(name) or context.profile.settings.value(name)
-
-
 @offers("approvers")
 def people_who_can_approve(context: StepContext) -> list[Offer]:
     """Return the people of the project, the signed-in person first.
@@ -189,7 +185,7 @@ def _approvers(context: StepContext) -> tuple[tuple[str, str], ...]:
     Raises:
         NotFoundError: One of them is not in the organization.
     """
-    here, chosen = organization(context), addresses(_value(context, "approvers"))
+    here, chosen = organization(context), addresses(context.answer("approvers"))
     if not chosen:
         me = context.reads.share(("devops person", here.organization), here.person)
         return ((me.id.lower(), me.name),)
@@ -206,7 +202,7 @@ def _approvers(context: StepContext) -> tuple[tuple[str, str], ...]:
 
 
 def _approval(context: StepContext) -> StageApproval:
-    own = _value(context, "requester_may_approve") != "no"
+    own = context.answer("requester_may_approve") != "no"
     return StageApproval(context, organization(context).organization, PRODUCTION_ENVIRONMENT, _approvers(context), own)
 
 
