@@ -8,10 +8,12 @@ mode.
 from __future__ import annotations
 
 from hol_wizard.engine.kinds import kind
-from hol_wizard.resources.azure_resource import AzureResource, in_group
+from hol_wizard.lab.model import Environment
+from hol_wizard.resources.azure_resource import AzureResource, in_group, read
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.wanted import Wanted, location
 
+TYPE = "Microsoft.ContainerRegistry/registries"
 _BY_ROLES = "LegacyRegistryPermissions"
 """*RBAC Registry Permissions* in the portal, `--role-assignment-mode rbac` on the command line."""
 
@@ -22,7 +24,7 @@ def container_registry(context: StepContext) -> AzureResource:
     return AzureResource(
         context,
         kind="Container registry",
-        path=in_group(context, "Microsoft.ContainerRegistry/registries", context.here.container_registry),
+        path=in_group(context, TYPE, context.here.container_registry),
         body={
             "location": context.names.location,
             "sku": {"name": "Basic"},
@@ -43,5 +45,16 @@ def container_registry(context: StepContext) -> AzureResource:
         ),
         usually=20,
         cost="tier Basic, by the day (see Azure's price list)",
-        availability="Microsoft.ContainerRegistry/registries",
+        availability=TYPE,
     )
+
+
+def registry_id(context: StepContext) -> str:
+    """Return the resource ID of the lab's registry, from a step of any environment."""
+    return in_group(context, TYPE, context.names.of(Environment.PROD).container_registry, Environment.PROD)
+
+
+def login_server(context: StepContext) -> str:
+    """Return the address of the lab's registry; empty if it does not exist."""
+    found = read(context, registry_id(context))
+    return str(found["properties"]["loginServer"]) if found is not None else ""

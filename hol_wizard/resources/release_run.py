@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,13 +15,14 @@ from hol_wizard.errors import NotFoundError, ServiceError, WizardError
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import pipeline_file
-from hol_wizard.resources.azure_resource import in_group
 from hol_wizard.resources.committed_file import committed_file
+from hol_wizard.resources.container_registry import login_server
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import branches, organization, seeded_repository
 from hol_wizard.resources.pipeline import BuildPipeline
 from hol_wizard.resources.pipeline_run import ARTIFACT, PipelineRun, cause, lab_run, remedy_of, run_digest
 from hol_wizard.resources.starter_project import RELEASE
+from hol_wizard.resources.tested_image import image_location
 from hol_wizard.services.devops.approvals import PENDING, Approval, ApprovalRule, Identity
 from hol_wizard.services.devops.builds import SUCCEEDED, Build, Record
 
@@ -180,16 +180,15 @@ class ReleaseRun(PipelineRun):
 
     def tags(self) -> list[Expectation]:
         """Return whether the tags of the stages are the very image that the build has tested."""
-        group, kind = self.context.names.of(Environment.PROD), "Microsoft.ContainerRegistry/registries"
-        path = in_group(self.context, kind, group.container_registry, Environment.PROD)
-        registry = self.context.services.arm.find(path)
-        if registry is None:
-            return [Expectation("Registry", group.container_registry, "missing", met=False)]
-        server, image = str(registry["properties"]["loginServer"]), FIXED["image"]
+        context, image = self.context, FIXED["image"]
+        server = login_server(context)
+        if not server:
+            name = context.names.of(Environment.PROD).container_registry
+            return [Expectation("Registry", name, "missing", met=False)]
         expected = self._tested()
         seen = []
         for stage in _TAGS[self.stage]:
-            actual = self.context.services.registries.digest(server, image, f"{stage}-{self.source}")
+            actual = context.services.registries.digest(server, image, f"{stage}-{self.source}")
             wanted = _short(expected) if expected else "that of the tested image"
             there = _short(actual) if actual else "missing"
             seen.append(Expectation(f"Digest of {stage}-{self.source}", wanted, there, actual == expected != ""))
@@ -198,12 +197,8 @@ class ReleaseRun(PipelineRun):
     def _tested(self) -> str:
         """Return the digest of the image that the build has tested; empty if the build does not say."""
         key = ("tested image", self.organization, self.place, self.source)
-        files = self.context.reads.share(key, lambda: self.client.artifact(self.place, self.source, ARTIFACT)) or {}
-        try:
-            about = json.loads(files.get("artifacts.json", b"{}"))
-        except (ValueError, RecursionError):
-            return ""
-        return str(about.get("image_location") or "").partition("@")[2] if isinstance(about, dict) else ""
+        files = self.context.reads.share(key, lambda: self.client.artifact(self.place, self.source, ARTIFACT))
+        return image_location(files or {}).partition("@")[2]
 
     def result(self, found: tuple[Build, ...]) -> Result:
         """Return whether the newest one's stage succeeded, and what to do if not."""

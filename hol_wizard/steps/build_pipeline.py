@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import in_project, permitted_pipeline, service_connection
 from hol_wizard.resources.azure_resource import in_group
 from hol_wizard.resources.committed_file import committed_file, committed_text
+from hol_wizard.resources.container_registry import login_server
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import is_seeded, organization, seeded_repository
 from hol_wizard.resources.permitted_pipeline import PermittedPipeline
@@ -27,6 +27,7 @@ from hol_wizard.resources.pipeline import lab_pipeline
 from hol_wizard.resources.pipeline_file import PipelineFile, UnreadableFileError, compare, of_classic, read
 from hol_wizard.resources.pipeline_run import ARTIFACT, PipelineRun, lab_run, run_of
 from hol_wizard.resources.starter_project import BUILD, starter_files
+from hol_wizard.resources.tested_image import about_image, image_location
 from hol_wizard.resources.variable_group import lab_group
 from hol_wizard.services.devops.builds import Build
 from hol_wizard.services.devops.pipelines import HOSTED, Pipeline
@@ -440,33 +441,16 @@ def _report(files: Mapping[str, bytes], run: Build) -> RunReport:
         return read_report(Path(folder), (about,), f"the artifact {ARTIFACT}")
 
 
-def _about_image(files: Mapping[str, bytes]) -> Mapping[str, Any]:
-    try:
-        found = json.loads(files.get("artifacts.json", b"{}"))
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _image(context: StepContext, files: Mapping[str, bytes]) -> list[Expectation]:
     """Return whether the registry has the image that the artifact names by its digest."""
-    location = str(_about_image(files).get("image_location") or "")
+    location = image_location(files)
     place, _, digest = location.partition("@")
     server, _, repository = place.partition("/")
     if not digest or not repository:
         return [Expectation("Image in artifacts.json", "with its digest", location or "missing", met=False)]
-    names = context.names.of(Environment.PROD)
-    kind = "Microsoft.ContainerRegistry/registries"
-    found = context.services.arm.find(in_group(context, kind, names.container_registry, Environment.PROD))
-    login = str(found["properties"]["loginServer"]) if found is not None else ""
-    seen = [
-        Expectation(
-            "Registry of the image",
-            login or f"{names.container_registry}, which is missing",
-            server,
-            bool(login) and server == login,
-        )
-    ]
+    login = login_server(context)
+    wanted = login or f"{context.names.of(Environment.PROD).container_registry}, which is missing"
+    seen = [Expectation("Registry of the image", wanted, server, bool(login) and server == login)]
     if seen[0].met:
         there = context.services.registries.has_image(server, repository, digest)
         shown = f"{repository}@{digest[:19]}…"
@@ -482,7 +466,7 @@ def _model(context: StepContext, files: Mapping[str, bytes]) -> Expectation:
         context.names.of(Environment.PIPELINE).ml_workspace,
         Environment.PIPELINE,
     )
-    about = _about_image(files).get("model")
+    about = about_image(files).get("model")
     version = str(about.get("version") or "") if isinstance(about, dict) else ""
     known = context.services.machine_learning.versions(workspace, FIXED["model"])
     mine = next((each for each in known if str(each.number) == version), None)

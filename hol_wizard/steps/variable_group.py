@@ -12,7 +12,6 @@ from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.registry import Change, Marked, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge, together
 from hol_wizard.errors import ConflictError, NotFoundError, SignInError
-from hol_wizard.lab.model import Environment
 from hol_wizard.resources import (
     build_identity,
     federated_credential,
@@ -24,8 +23,8 @@ from hol_wizard.resources import (
     variable_group,
     vault_access_policy,
 )
-from hol_wizard.resources.azure_resource import in_group
 from hol_wizard.resources.build_identity import BuildIdentity
+from hol_wizard.resources.container_registry import registry_id
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.role_assignment import (
     ACR_IMPORTER,
@@ -213,12 +212,7 @@ def _grants(context: StepContext, identity: BuildIdentity | None) -> tuple[Grant
     workspace, in which it is no user. It includes neither secrets nor files nor images.
     """
     subscription = f"/subscriptions/{context.names.subscription}"
-    registry = in_group(
-        context,
-        "Microsoft.ContainerRegistry/registries",
-        context.names.of(Environment.PROD).container_registry,
-        Environment.PROD,
-    )
+    registry = registry_id(context)
     principal = identity.principal if identity is not None else ""
     who = identity.name if identity is not None else context.names.build_identity
     return tuple(
