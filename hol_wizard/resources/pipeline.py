@@ -1,4 +1,4 @@
-"""The build pipeline: the file in the repository, made known to Azure DevOps."""
+"""The lab's pipelines: files in the repository, made known to Azure DevOps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hol_wizard.errors import NotFoundError
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import organization
 from hol_wizard.resources.in_project import InProject
-from hol_wizard.resources.starter_project import BUILD
+from hol_wizard.resources.starter_project import BUILD, RELEASE
 from hol_wizard.services.devops.pipelines import Pipeline
 from hol_wizard.services.devops.repositories import Repository
 
@@ -134,3 +134,12 @@ def lab_pipeline(context: StepContext) -> BuildPipeline:
         NotFoundError: No organization is chosen.
     """
     return BuildPipeline(context, organization(context).organization, context.names.pipeline, BUILD)
+
+
+def release_pipeline(context: StepContext) -> BuildPipeline:
+    """Return the lab's release pipeline.
+
+    Raises:
+        NotFoundError: No organization is chosen.
+    """
+    return BuildPipeline(context, organization(context).organization, context.names.release_pipeline, RELEASE)

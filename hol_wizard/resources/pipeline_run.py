@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 
 from hol_wizard.engine.ownership import Pending
 from hol_wizard.engine.read_cache import ReadCache
+from hol_wizard.engine.registry import Change
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import NotAgreedError, NotFoundError, ServiceError, WizardError
 from hol_wizard.lab.model import Environment
@@ -19,7 +20,7 @@ from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import branches, organization, seeded_repository
 from hol_wizard.resources.in_project import InProject
 from hol_wizard.resources.long_run import LongRun
-from hol_wizard.resources.pipeline import BuildPipeline, lab_pipeline
+from hol_wizard.resources.pipeline import lab_pipeline, release_pipeline
 from hol_wizard.resources.starter_project import BUILD, RELEASE
 from hol_wizard.resources.training_run import TrainingRun, known_remedy
 from hol_wizard.services.databricks.job_runs import JobRun
@@ -242,6 +243,26 @@ class PipelineRun(LongRun[Build], InProject[tuple[Build, ...]]):
         said = output.error or training.message or training.result
         return f"Databricks: {said[:300]}, {training.page}", known_remedy(f"{said} {output.trace}")
 
+    def follow(self) -> Build:
+        """Start a run, or wait for the one that goes on; each step is told when it has ended, also if the run fails.
+
+        Raises:
+            CancelledByUserError: The person asked to stop.
+            NotAgreedError: The plan had another commit, or none.
+            ServiceError: It failed, with what to do.
+        """
+        run = replace(self, told=set())
+        try:
+            newest = super(PipelineRun, run).follow()
+        except NotAgreedError:
+            raise  # Nothing was started.
+        except ServiceError:
+            run.tell_rest()
+            raise
+        run.tell_rest()
+        self.context.reporter.say(f"The run's page: {newest.page}")
+        return newest
+
     def tell_rest(self) -> None:
         """Say which steps have ended since somebody has looked last; call it when the run has ended."""
         found = self.find(ReadCache())
@@ -266,21 +287,31 @@ class PipelineRun(LongRun[Build], InProject[tuple[Build, ...]]):
         records = self.records(newest)
         if newest.result == CANCELED:
             return self._canceled(newest, records)
+        return self.failure(newest, records, f"Run {newest.number} ended as {newest.result}")
+
+    def failure(self, run: Build, records: Sequence[Record], what: str) -> ServiceError:
+        """Return why a run failed, and what to do about it.
+
+        Args:
+            run: The run.
+            records: Its parts.
+            what: What failed, and how: `Run 20261128.1 ended as failed`.
+        """
         first = cause(records)
-        log = self.client.log(self.place, newest.id, first.log) if first is not None and first.log else []
+        log = self.client.log(self.place, run.id, first.log) if first is not None and first.log else []
         end = [_TIME.sub("", line) for line in log[-_SEARCHED:]]
-        said = "; ".join(filter(None, (*(first.issues if first is not None else ()), *newest.problems)))
+        said = "; ".join(filter(None, (*(first.issues if first is not None else ()), *run.problems)))
         told = "\n".join((said, *end))
         where = f" in {first.name}" if first is not None and first.kind == "Task" else ""
         remedy = remedy_of(told, where)
         if first is not None and first.name == TRAINING:
-            trained, cure = self._training_failed(newest)
+            trained, cure = self._training_failed(run)
             said, remedy = "; ".join(filter(None, (said, trained))), cure or remedy
         brief = said[:500].rstrip(".")
         return ServiceError(
-            f"Run {newest.number} ended as {newest.result}{where}{f': {brief}' if said else ''}.",
+            f"{what}{where}{f': {brief}' if said else ''}.",
             # Values are masked in a log, so it only suggests a remedy; what a run has done is never read from it.
-            f"{remedy} The run's page: {newest.page}",
+            f"{remedy} The run's page: {run.page}",
             detail="\n".join(end)[-2000:],
         )
 
@@ -365,6 +396,10 @@ class PipelineRun(LongRun[Build], InProject[tuple[Build, ...]]):
     def difference(self, found: tuple[Build, ...]) -> str:
         """Return that it runs once more, and what that runs on the person's machine."""
         return self.with_note(f"run {found[0].number} ended as {found[0].result}: another one is started")
+
+    def consenting(self, changes: Sequence[Change]) -> list[Change]:
+        """Return changes with the consent to the programs that they start on the person's own machine."""
+        return [replace(each, consent=self.digest) if each.verb in {"create", "change"} else each for each in changes]
 
     def with_note(self, why: str) -> str:
         """Return why another run is started, with what it runs on the person's machine."""
@@ -490,7 +525,7 @@ def run_of(context: StepContext, pipeline: Pipeline | None) -> PipelineRun:
         # The service refuses to start it, and says why.
         tasks = ()
     names, number = context.names, pipeline.id if pipeline is not None else 0
-    release = BuildPipeline(context, here.organization, names.release_pipeline, RELEASE).find(context.reads)
+    release = release_pipeline(context).find(context.reads)
     return PipelineRun(
         context,
         here.organization,

@@ -11,16 +11,16 @@ from typing import Final
 from hol_wizard.engine.ownership import Pending
 from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation, Result, Status
-from hol_wizard.errors import NotFoundError, ServiceError, WizardError
+from hol_wizard.errors import NotFoundError, WizardError
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import pipeline_file
 from hol_wizard.resources.committed_file import committed_file
 from hol_wizard.resources.container_registry import login_server
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.devops import branches, organization, seeded_repository
-from hol_wizard.resources.pipeline import BuildPipeline
-from hol_wizard.resources.pipeline_run import ARTIFACT, PipelineRun, cause, lab_run, remedy_of, run_digest
+from hol_wizard.resources.devops import branches, seeded_repository
+from hol_wizard.resources.pipeline import release_pipeline
+from hol_wizard.resources.pipeline_run import ARTIFACT, PipelineRun, lab_run, run_digest
 from hol_wizard.resources.starter_project import RELEASE
 from hol_wizard.resources.tested_image import image_location
 from hol_wizard.services.devops.approvals import PENDING, Approval, ApprovalRule, Identity
@@ -123,10 +123,9 @@ class ReleaseRun(PipelineRun):
         found = self.client.approvals(self.place, known)
         return next((each for each in found if each.status == PENDING), None)
 
-    def decided(self, run: Build, stage: str) -> list[Approval]:
-        """Return the approvals of a stage of a run, whatever their state."""
-        records = self.records(run)
-        found = stage_of(records, stage)
+    def decided(self, records: Sequence[Record]) -> list[Approval]:
+        """Return the approvals of the stage, whatever their state."""
+        found = stage_of(records, self.stage)
         return self.client.approvals(self.place, checkpoints(records, found)) if found is not None else []
 
     def words(self, approval: Approval) -> str:
@@ -154,16 +153,8 @@ class ReleaseRun(PipelineRun):
         stage = stage_of(records, self.stage)
         if self._met(records, stage):
             return None
-        first = cause(records)
-        log = self.client.log(self.place, newest.id, first.log) if first is not None and first.log else []
-        said = "; ".join(filter(None, (*(first.issues if first is not None else ()), *newest.problems)))
-        where = f" in {first.name}" if first is not None and first.kind == "Task" else ""
         ended = (stage.result if stage is not None else "") or newest.result or newest.status
-        return ServiceError(
-            f"{self.stage} of run {newest.number} ended as {ended}{where}{f': {said[:500]}' if said else ''}.",
-            f"{remedy_of(chr(10).join((said, *log[-60:])), where)} The run's page: {newest.page}",
-            detail="\n".join(log[-60:])[-2000:],
-        )
+        return self.failure(newest, records, f"{self.stage} of run {newest.number} ended as {ended}")
 
     def _met(self, records: Sequence[Record], stage: Record | None) -> bool:
         if stage is None:
@@ -289,22 +280,13 @@ def shown(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC" if moment is not None else "an unknown time"
 
 
-def release_pipeline(context: StepContext) -> BuildPipeline:
-    """Return the lab's release pipeline.
-
-    Raises:
-        NotFoundError: No organization is chosen.
-    """
-    return BuildPipeline(context, organization(context).organization, context.names.release_pipeline, RELEASE)
-
-
 def lab_release(context: StepContext, stage: str = QA) -> ReleaseRun:
     """Return the release of the newest build of the default branch.
 
     Raises:
         NotFoundError: There is no release pipeline, no repository, or no successful build of the newest commit.
     """
-    pipeline, repository = release_pipeline(context), seeded_repository(context)
+    pipeline = release_pipeline(context)
     found = pipeline.find(context.reads)
     if found is None:
         raise NotFoundError(f"There is no pipeline {pipeline.name}.", "<first release/create-the-release-pipeline>.")
@@ -315,19 +297,17 @@ def lab_release(context: StepContext, stage: str = QA) -> ReleaseRun:
             f"No build of the newest commit of {built.branch} has succeeded.",
             "<first build-pipeline/run-the-pipeline>.",
         )
-    branch, here = repository.default_branch, organization(context)
-    commit = branches(context, repository)[branch]
     try:
         tasks = tuple(dict.fromkeys(each.title for each in committed_file(context, found.file or RELEASE).tasks))
     except pipeline_file.UnreadableFileError:
         tasks = ()
     return ReleaseRun(
         context,
-        here.organization,
+        pipeline.organization,
         found.id,
-        branch,
-        commit,
-        digest=release_digest(context),
+        built.branch,
+        built.commit,
+        digest=built.starts,
         tasks=tasks,
         source=runs[0].id,
         builder=built.pipeline,

@@ -13,7 +13,7 @@ from hol_wizard.engine import ownership
 from hol_wizard.engine.ownership import Resource
 from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change, Marked, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
-from hol_wizard.errors import ConflictError, NotFoundError, ServiceError
+from hol_wizard.errors import ConflictError, NotFoundError
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import in_project, permitted_pipeline, service_connection
@@ -323,8 +323,7 @@ def _plan_run(context: StepContext) -> Sequence[Change]:
     except (NotFoundError, ConflictError):
         # The person is asked when the commit is known.
         return (Change("later", PipelineRun.kind, f"of {context.names.pipeline}"),)
-    changes = ownership.plan(run) if pipeline is not None else (run.creation(),)
-    return [replace(each, consent=run.digest) if each.verb in {"create", "change"} else each for each in changes]
+    return run.consenting(ownership.plan(run) if pipeline is not None else (run.creation(),))
 
 
 @solve(plan=_plan_run, deadline=LONG_WORK_DEADLINE)
@@ -337,14 +336,7 @@ def run_pipeline(context: StepContext) -> None:
         NotAgreedError: The plan had another commit, or none.
         ServiceError: It failed: the first step that failed, and what to do.
     """
-    run = replace(lab_run(context), told=set())
-    try:
-        newest = run.follow()
-    except ServiceError:
-        run.tell_rest()
-        raise
-    run.tell_rest()
-    context.reporter.say(f"The run's page: {newest.page}")
+    lab_run(context).follow()
 
 
 def _ran(context: StepContext) -> list[PipelineRun]:

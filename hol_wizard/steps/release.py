@@ -39,6 +39,7 @@ from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import is_seeded, organization
 from hol_wizard.resources.devops_user import required_project
 from hol_wizard.resources.permitted_pipeline import PermittedPipeline
+from hol_wizard.resources.pipeline import release_pipeline
 from hol_wizard.resources.pipeline_file import UnreadableFileError, compare, read
 from hol_wizard.resources.pipeline_run import runs_here
 from hol_wizard.resources.release_run import (
@@ -50,7 +51,6 @@ from hol_wizard.resources.release_run import (
     lab_release,
     names,
     release_digest,
-    release_pipeline,
     shown,
     stage_of,
 )
@@ -352,7 +352,7 @@ def _smoke_test(records: Sequence[Record]) -> list[Expectation]:
 def _plan_release(context: StepContext) -> Sequence[Change]:
     try:
         run = lab_release(context)
-        return _consenting(ownership.plan(run), run.digest)
+        return run.consenting(ownership.plan(run))
     except (NotFoundError, ConflictError, SignInError):
         later = Change("later", ReleaseRun.kind, f"of {context.names.release_pipeline}")
     try:
@@ -360,11 +360,6 @@ def _plan_release(context: StepContext) -> Sequence[Change]:
         return (replace(later, consent=digest, note=runs_here(digest)),)
     except (NotFoundError, ConflictError, SignInError):
         return (later,)
-
-
-def _consenting(changes: Sequence[Change], digest: str) -> list[Change]:
-    """Return changes with the consent to the programs that they start on the person's own machine."""
-    return [replace(each, consent=digest) if each.verb in {"create", "change"} else each for each in changes]
 
 
 @solve(plan=_plan_release, deadline=LONG_WORK_DEADLINE)
@@ -376,11 +371,9 @@ def release_to_qa(context: StepContext) -> None:
     Raises:
         ServiceError: It failed: the first step that failed, and what to do.
     """
-    run = replace(lab_release(context), told=set())
+    run = lab_release(context)
     run.await_trigger()
-    newest = run.follow()
-    run.tell_rest()
-    context.reporter.say(f"The run's page: {newest.page}")
+    run.follow()
 
 
 def _released(context: StepContext) -> list[ReleaseRun]:
@@ -445,7 +438,7 @@ def production_has_the_image(context: StepContext) -> Result:
     """
     run, newest = _required(context)
     records = run.records(newest)
-    approvals = run.decided(newest, PRODUCTION)
+    approvals = run.decided(records)
     seen = [*_stages(newest, records), *_smoke_test(records), *_decisions(run, newest, approvals)]
     waiting = next((each for each in approvals if each.status == PENDING), None)
     if waiting is not None and not newest.ended:
@@ -572,7 +565,7 @@ def _plan_production(context: StepContext) -> Sequence[Change]:
     stage = stage_of(records, PRODUCTION)
     if stage is not None and stage.result == SUCCEEDED and all(each.met for each in run.tags()):
         return (Change("leave", ReleaseRun.kind, run.name, run.where, note=f"{PRODUCTION} succeeded"),)
-    approvals = run.decided(newest, PRODUCTION)
+    approvals = run.decided(records)
     waiting = next((each for each in approvals if each.status == PENDING), None)
     note = _comment(context)
     said = f" with the comment “{note}”" if note else ""
@@ -580,7 +573,7 @@ def _plan_production(context: StepContext) -> Sequence[Change]:
         note = f"started again, as {PRODUCTION} has not succeeded; then approved{said}, if you are asked"
         consent = f"; {run.note}" if run.note else ""
         again = Change("create", ReleaseRun.kind, run.name, run.where, run.cost, run.usually, f"{note}{consent}")
-        return _consenting([again], run.digest)
+        return run.consenting([again])
     reason = _may_decide(context, run, newest, waiting) if waiting is not None else ""
     if reason:
         note = f"{reason} The wizard waits for the decision"
@@ -644,7 +637,7 @@ def _followed(context: StepContext, run: ReleaseRun, newest: Build) -> Build:
         context.reporter.progress(f"{label} is {pending.words}")
         context.reporter.wait(context.poll_interval)
         newest = ownership.look_again(context, label, look)
-    if (refused := _refused(run.decided(newest, PRODUCTION))) is not None:
+    if (refused := _refused(run.decided(run.records(newest)))) is not None:
         raise refused
     if (trouble := run.trouble((newest,))) is not None:
         raise trouble
