@@ -27,7 +27,6 @@ from hol_wizard.errors import (
     CancelledByUserError,
     ConflictError,
     NotFoundError,
-    ServiceError,
     SignInError,
 )
 from hol_wizard.lab.inputs import addresses
@@ -42,6 +41,7 @@ from hol_wizard.resources.permitted_pipeline import PermittedPipeline
 from hol_wizard.resources.pipeline import release_pipeline
 from hol_wizard.resources.pipeline_file import UnreadableFileError, compare, read
 from hol_wizard.resources.pipeline_run import runs_here
+from hol_wizard.resources.release_decision import approved_by, decisions, reason_not_to_decide, refusal
 from hol_wizard.resources.release_run import (
     PRODUCTION,
     PRODUCTION_ENVIRONMENT,
@@ -51,17 +51,13 @@ from hol_wizard.resources.release_run import (
     lab_release,
     names,
     release_digest,
-    shown,
     stage_of,
 )
 from hol_wizard.resources.stage_environment import StageApproval, StageEnvironment
 from hol_wizard.resources.stage_group import StageGroup
 from hol_wizard.resources.starter_project import RELEASE, starter_files
 from hol_wizard.services.devops.approvals import (
-    APPROVED,
     PENDING,
-    REJECTED,
-    TIMED_OUT,
     Approval,
 )
 from hol_wizard.services.devops.builds import SUCCEEDED, Build, Record
@@ -439,11 +435,11 @@ def production_has_the_image(context: StepContext) -> Result:
     run, newest = _required(context)
     records = run.records(newest)
     approvals = run.decided(records)
-    seen = [*_stages(newest, records), *_smoke_test(records), *_decisions(run, newest, approvals)]
+    seen = [*_stages(records), *_smoke_test(records), *decisions(run, newest, approvals)]
     waiting = next((each for each in approvals if each.status == PENDING), None)
     if waiting is not None and not newest.ended:
-        return _waits(context, run, newest, waiting, seen)
-    if (trouble := _refused(approvals)) is not None:
+        return _waits(run, newest, waiting, seen)
+    if (trouble := refusal(approvals)) is not None:
         return Result(Status.FAILED, trouble.message, tuple(seen), trouble.hint)
     stage = stage_of(records, PRODUCTION)
     if not newest.ended and (stage is None or stage.state != "completed"):
@@ -457,14 +453,14 @@ def production_has_the_image(context: StepContext) -> Result:
     seen += [*run.tags(), *_deployment(run, newest)]
     return judge(
         seen,
-        passed=f"The image of build {run.number} is in Production, approved by {_approved_by(approvals)}.",
+        passed=f"The image of build {run.number} is in Production, approved by {approved_by(approvals)}.",
         failed=f"Build {run.number} is in Production, but not as the lab needs it: {newest.page}",
         next_action="If a tag does not fit, <solve> releases the image once more. If the wrong person has approved, "
         "correct who is asked: <step release/ask-for-an-approval>.",
     )
 
 
-def _stages(run: Build, records: Sequence[Record]) -> list[Expectation]:
+def _stages(records: Sequence[Record]) -> list[Expectation]:
     seen = []
     for name in (QA, PRODUCTION):
         stage = stage_of(records, name)
@@ -473,55 +469,8 @@ def _stages(run: Build, records: Sequence[Record]) -> list[Expectation]:
     return seen
 
 
-def _approved_by(approvals: Sequence[Approval]) -> str:
-    people = [each.actual or each.assigned for one in approvals for each in one.decisions if each.status == APPROVED]
-    return " and ".join(dict.fromkeys(each.name for each in people)) or "nobody"
-
-
-def _decisions(run: ReleaseRun, newest: Build, approvals: Sequence[Approval]) -> list[Expectation]:
-    """Return who has decided: a person, and not the requester where the environment does not allow that."""
-    own = all(each.requester_may_approve for each in run.rules())
-    seen = []
-    is_approved = False
-    for each in (step for one in approvals for step in one.decisions):
-        who = each.actual or each.assigned
-        counts = who.is_person and (own or who.id != newest.requester)
-        words = f"{who.name}: {each.status}{f', “{each.comment}”' if each.comment else ''}"
-        if not who.is_person:
-            words = f"{words}; not a person"
-        elif not counts:
-            words = f"{words}; the person who started the run"
-        is_approved |= counts and each.status == APPROVED
-        seen.append(Expectation("Decision", "approved by a person", words, counts and each.status == APPROVED))
-    if not is_approved and not seen:
-        seen.append(Expectation("Decision", "approved by a person", "nobody has decided", met=False))
-    return seen
-
-
-def _refused(approvals: Sequence[Approval]) -> ServiceError | None:
-    """Return that an approval was rejected, or that nobody has given it in time; otherwise None."""
-    again = "To release the same image once more, <solve>; a new build starts a release of its own."
-    for each in approvals:
-        against = next((step for step in each.steps if step.status == REJECTED), None)
-        if each.status == REJECTED or against is not None:
-            who = (against.actual or against.assigned).name if against is not None else "An approver"
-            why = against.comment if against is not None else ""
-            said = f": “{why}”" if why else ", without a comment"
-            return ServiceError(f"{who} rejected the release to Production{said}.", f"Correct what they found. {again}")
-        if each.status == TIMED_OUT:
-            asked = names([step.assigned for step in each.steps]) or "Nobody"
-            return ServiceError(
-                f"Nobody approved the release to Production in time: {asked} was asked at {shown(each.created)}, and "
-                f"the approval timed out at {shown(each.changed)}. The run can have succeeded all the same.",
-                f"Agree with the approver when to decide. {again}",
-            )
-    return None
-
-
-def _waits(
-    context: StepContext, run: ReleaseRun, newest: Build, waiting: Approval, seen: Sequence[Expectation]
-) -> Result:
-    mine = _may_decide(context, run, newest, waiting) == ""
+def _waits(run: ReleaseRun, newest: Build, waiting: Approval, seen: Sequence[Expectation]) -> Result:
+    mine = reason_not_to_decide(run, newest, waiting) == ""
     advice = (
         "Check the image in QA and the tests; then <solve> approves as you, or the action Reject ends the release."
         if mine
@@ -545,16 +494,6 @@ def _deployment(run: ReleaseRun, newest: Build) -> list[Expectation]:
     return [Expectation(f"Deployment to {PRODUCTION_ENVIRONMENT}", SUCCEEDED, state, state == SUCCEEDED)]
 
 
-def _may_decide(context: StepContext, run: ReleaseRun, newest: Build, waiting: Approval) -> str:
-    """Return why the signed-in person cannot decide; empty if they can, or if only the service knows (a group)."""
-    me = context.reads.share(("devops person", run.organization), run.client.person)
-    if not any(each.id == me.id.lower() or not each.is_person for each in waiting.open):
-        return f"You are no approver: {names(waiting.open) or 'nobody'} is asked."
-    if newest.requester == me.id.lower() and not all(each.requester_may_approve for each in run.rules()):
-        return "You have started this run, and the environment does not let you approve it yourself."
-    return ""
-
-
 def _plan_production(context: StepContext) -> Sequence[Change]:
     try:
         run, newest = _required(context)
@@ -574,7 +513,7 @@ def _plan_production(context: StepContext) -> Sequence[Change]:
         consent = f"; {run.note}" if run.note else ""
         again = Change("create", ReleaseRun.kind, run.name, run.where, run.cost, run.usually, f"{note}{consent}")
         return run.consenting([again])
-    reason = _may_decide(context, run, newest, waiting) if waiting is not None else ""
+    reason = reason_not_to_decide(run, newest, waiting) if waiting is not None else ""
     if reason:
         note = f"{reason} The wizard waits for the decision"
     else:
@@ -614,7 +553,7 @@ def _approve(context: StepContext, run: ReleaseRun, newest: Build) -> None:
     waiting = run.waiting(run.records(newest))
     if waiting is None:
         return
-    if reason := _may_decide(context, run, newest, waiting):
+    if reason := reason_not_to_decide(run, newest, waiting):
         context.reporter.say(f"{reason} Run {newest.number} is waiting for {run.words(waiting)}: {newest.page}")
         return
     context.reporter.stop_if_cancelled()
@@ -637,7 +576,7 @@ def _followed(context: StepContext, run: ReleaseRun, newest: Build) -> Build:
         context.reporter.progress(f"{label} is {pending.words}")
         context.reporter.wait(context.poll_interval)
         newest = ownership.look_again(context, label, look)
-    if (refused := _refused(run.decided(run.records(newest)))) is not None:
+    if (refused := refusal(run.decided(run.records(newest)))) is not None:
         raise refused
     if (trouble := run.trouble((newest,))) is not None:
         raise trouble
@@ -655,7 +594,7 @@ def reject(context: StepContext) -> None:
     waiting = run.waiting(run.records(newest))
     if waiting is None:
         raise ConflictError(f"Run {newest.number} waits for no approval.", "Check the step again.")
-    if reason := _may_decide(context, run, newest, waiting):
+    if reason := reason_not_to_decide(run, newest, waiting):
         raise ConflictError(reason, f"Ask {names(waiting.open) or 'an approver'}: {newest.page}")
     run.client.decide(run.place, waiting.id, _comment(context), approve=False)
     context.reporter.say(f"You rejected {PRODUCTION} of run {newest.number}.")
