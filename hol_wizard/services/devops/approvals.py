@@ -39,8 +39,6 @@ class ApprovalRule:
 
     id: int
     approvers: tuple[Identity, ...]
-    minimum: int
-    """How many of them must approve; 0: all of them."""
     requester_may_approve: bool
     instructions: str
     minutes: int
@@ -57,7 +55,6 @@ class ApprovalStep:
     """Who has decided; None while nobody has."""
     status: str
     comment: str
-    changed: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +155,7 @@ class Approvals(Connection):
             ConflictError: It is decided already, or they may not decide about a run of their own.
         """
         body = [{"approvalId": approval, "status": APPROVED if approve else REJECTED, "comment": comment}]
-        url = f"{self.url}/{project}/_apis/pipelines/approvals"
+        url = self._address("/pipelines/approvals", project)
         ask(self._rest, "PATCH", url, "the approval", body, VERSION, {}, patches=False)
 
 
@@ -192,7 +189,6 @@ def _rule(document: Document) -> ApprovalRule:
     return ApprovalRule(
         id=document.required_number("id"),
         approvers=tuple(map(_identity, settings.some("approvers"))),
-        minimum=settings.number("minRequiredApprovers"),
         requester_may_approve=not settings.get("requesterCannotBeApprover"),
         instructions=settings.text("instructions"),
         minutes=document.number("timeout"),
@@ -212,7 +208,6 @@ def _approval(document: Document) -> Approval:
                 actual=_identity(each.inner("actualApprover")) if each.get("actualApprover") else None,
                 status=each.text("status"),
                 comment=each.text("comment"),
-                changed=moment(each.text("lastModifiedOn")),
             )
             for each in document.some("steps")
         ),

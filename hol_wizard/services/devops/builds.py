@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Final
-from urllib.parse import quote
 
 from hol_wizard.errors import InconclusiveError, NotFoundError
 from hol_wizard.services.answers import Document, moment, pages
@@ -156,7 +155,7 @@ class Builds(Connection):
         Raises:
             InconclusiveError: The archive cannot be read.
         """
-        url, thing = f"{self.url}/{quote(project)}/_apis/build/builds/{number}/artifacts", f"the artifact {name}"
+        url, thing = self._address(f"/build/builds/{number}/artifacts", project), f"the artifact {name}"
         query = {"artifactName": name, "$format": "zip"}
         try:
             reply = ask(self._rest, "GET", url, thing, None, VERSION, query, raw=True)

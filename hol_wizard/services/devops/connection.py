@@ -32,6 +32,11 @@ class Connection:
         """Its address: `https://dev.azure.com/contoso`."""
         return f"{self._rest.endpoints.devops}/{quote(self.organization)}"
 
+    def _address(self, path: str, project: str = "") -> str:
+        """Return the address of an API of the organization, or of one of its projects."""
+        base = f"{self.url}/{quote(project)}" if project else self.url
+        return f"{base}/_apis{path}"
+
     def _send(
         self,
         method: str,
@@ -43,8 +48,7 @@ class Connection:
         below: str = "",
         **query: str,
     ) -> Reply:
-        base = f"{self.url}/{quote(below)}" if below else self.url
-        return ask(self._rest, method, f"{base}/_apis{path}", thing, body, version, query)
+        return ask(self._rest, method, self._address(path, below), thing, body, version, query)
 
     def _get(self, path: str, thing: str, /, version: str = VERSION, below: str = "", **query: str) -> Document:
         return json_object(self._send("GET", path, thing, version=version, below=below, **query), self.url)

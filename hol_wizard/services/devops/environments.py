@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
-from hol_wizard.services.answers import Document, moment
+from hol_wizard.services.answers import Document
 from hol_wizard.services.devops.connection import Connection, named
 from hol_wizard.services.rest import json_object
 
@@ -25,11 +24,8 @@ class Deployment:
 
     run: int
     """ID of the pipeline's run."""
-    stage: str
-    job: str
     result: str
     """`succeeded`, `failed`, …; empty while it goes on."""
-    finished: datetime | None
 
 
 class Environments(Connection):
@@ -67,13 +63,7 @@ class Environments(Connection):
         path = f"/distributedtask/environments/{environment}/environmentdeploymentrecords"
         found = self._get(path, "the deployments", below=project, top="50")
         return [
-            Deployment(
-                run=each.inner("owner").number("id"),
-                stage=each.text("stageName"),
-                job=each.text("jobName"),
-                result=each.text("result"),
-                finished=moment(each.text("finishTime")),
-            )
+            Deployment(run=each.inner("owner").number("id"), result=each.text("result"))
             for each in found.objects("value")
         ]
 

@@ -115,6 +115,14 @@ def test_an_artifact_that_is_no_archive_is_said_in_plain_words(
     assert asked.path.startswith("/contoso/Hands%20on%20lab/_apis/build/builds/7/artifacts?")
 
 
+def test_a_decision_is_a_list_in_the_address_of_its_project(devops: DevOps, server: Server) -> None:
+    server.will_answer(Reply(body={"value": []}))
+    devops.decide("Hands on lab (100%25)", "8c6f", "Seen", approve=True)
+    (asked,) = server.asked
+    assert asked.path.startswith("/contoso/Hands%20on%20lab%20%28100%2525%29/_apis/pipelines/approvals?")
+    assert asked.headers["Content-Type"] == "application/json"
+
+
 def test_no_request_lets_itself_be_sent_to_a_page_and_each_says_its_version(devops: DevOps, server: Server) -> None:
     server.will_answer(Reply(body={"authenticatedUser": {"id": "1", "properties": {"Account": {"$value": "jane"}}}}))
     assert devops.person().name == "jane"
