@@ -6,6 +6,7 @@ from hol_wizard.errors import NotFoundError
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import organization, seeded_repository
 from hol_wizard.resources.pipeline_file import PipelineFile, read
+from hol_wizard.resources.starter_project import starter_files
 
 
 def committed_text(context: StepContext, name: str) -> str:
@@ -34,3 +35,8 @@ def committed_file(context: StepContext, name: str) -> PipelineFile:
         UnreadableFileError: It cannot be compared.
     """
     return read(committed_text(context, name))
+
+
+def starter_file(context: StepContext, name: str) -> PipelineFile:
+    """Return the contents of a pipeline's file as the starter project has it, to compare with."""
+    return read(starter_files(context.names)[name].content.decode())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from hol_wizard.engine import ownership
 from hol_wizard.engine.ownership import Resource
@@ -18,6 +18,21 @@ from hol_wizard.services.devops.client import DevOps
 from hol_wizard.services.devops.projects import Project
 
 T = TypeVar("T")
+
+
+class Described(Protocol):
+    """Something that a service returns with an ID and a description."""
+
+    @property
+    def id(self) -> int | str:
+        """Its ID in the project."""
+
+    @property
+    def description(self) -> str:
+        """Text that its creator has given."""
+
+
+D = TypeVar("D", bound=Described)
 
 
 class InProject(Resource[T]):
@@ -85,6 +100,20 @@ class InProject(Resource[T]):
         identity, who = context.ledger.maker(self.id).partition(" ")[::2]
         viewer = devops_viewer(context, here)
         return Unseen(self.kind, self.name, self.organization, self.id, who or identity, viewer.name)
+
+
+class DescribedInProject(InProject[D]):
+    """Something in the lab's project whose description is the mark."""
+
+    mark = "mark in its description"
+
+    def marked(self, found: D, noted: str | None) -> bool:
+        """Return whether its description has the mark and it is the recorded one, because people copy descriptions."""
+        return self.context.is_mark(found.description) and noted in {None, "", self.identity(found)}
+
+    def identity(self, found: D) -> str:
+        """Return its ID."""
+        return str(found.id)
 
 
 def marked(context: StepContext, make: Callable[[StepContext], InProject[T]]) -> Sequence[Marked]:

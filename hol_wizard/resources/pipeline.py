@@ -11,14 +11,14 @@ from hol_wizard.engine.results import Expectation
 from hol_wizard.errors import NotFoundError
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import organization
-from hol_wizard.resources.in_project import InProject
+from hol_wizard.resources.in_project import DescribedInProject
 from hol_wizard.resources.starter_project import BUILD, RELEASE
 from hol_wizard.services.devops.pipelines import Pipeline
 from hol_wizard.services.devops.repositories import Repository
 
 
 @dataclass(frozen=True)
-class BuildPipeline(InProject[Pipeline]):
+class BuildPipeline(DescribedInProject[Pipeline]):
     """A pipeline of a YAML file on the default branch; its description carries the mark."""
 
     context: StepContext
@@ -28,7 +28,6 @@ class BuildPipeline(InProject[Pipeline]):
     """Path of the YAML file in the lab's repository."""
     project: str = ""
     kind = "Pipeline"
-    mark = "mark in its description"
     usually = 2.0
 
     @property
@@ -53,14 +52,6 @@ class BuildPipeline(InProject[Pipeline]):
         place = self.enter(reads)
         key = ("pipeline", self.organization, place.id, self.name)
         return reads.share(key, lambda: self.client.pipeline(place.id, self.name))
-
-    def marked(self, found: Pipeline, noted: str | None) -> bool:
-        """Return whether its description has the mark and it is the recorded one, because people copy descriptions."""
-        return self.context.is_mark(found.description) and noted in {None, "", str(found.id)}
-
-    def identity(self, found: Pipeline) -> str:
-        """Return its number."""
-        return str(found.id)
 
     def _repository(self, reads: ReadCache) -> Repository | None:
         place, name = self.enter(reads), self.context.names.repository

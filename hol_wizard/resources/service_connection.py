@@ -15,7 +15,7 @@ from hol_wizard.resources import build_identity
 from hol_wizard.resources.build_identity import BuildIdentity
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import organization
-from hol_wizard.resources.in_project import InProject
+from hol_wizard.resources.in_project import DescribedInProject
 from hol_wizard.services.devops.service_connections import FAILED, SCHEME, TYPE, Account, ServiceConnection
 
 STEP: Final = "<first variable-group/create-the-service-connection>."
@@ -23,7 +23,7 @@ _WORDS: Final = {SCHEME: "workload identity federation"}
 
 
 @dataclass(frozen=True)
-class AzureConnection(InProject[ServiceConnection]):
+class AzureConnection(DescribedInProject[ServiceConnection]):
     """A connection to Azure with workload identity federation; its description carries the mark.
 
     One that somebody has created by hand may sign in as another identity than the lab's: it fits if it signs in to this
@@ -35,7 +35,6 @@ class AzureConnection(InProject[ServiceConnection]):
     name: str
     project: str = ""
     kind = "Service connection"
-    mark = "mark in its description"
     usually = 5.0
 
     @property
@@ -60,14 +59,6 @@ class AzureConnection(InProject[ServiceConnection]):
         place = self.enter(reads)
         key = ("service connection", self.organization, place.id, self.name)
         return reads.share(key, lambda: self.client.service_connection(place.id, self.name))
-
-    def marked(self, found: ServiceConnection, noted: str | None) -> bool:
-        """Return whether its description has the mark and it is the recorded one, because people copy descriptions."""
-        return self.context.is_mark(found.description) and noted in {None, "", found.id}
-
-    def identity(self, found: ServiceConnection) -> str:
-        """Return its ID."""
-        return found.id
 
     def pending(self, found: ServiceConnection) -> Pending | None:
         """Return whether Azure DevOps is still creating it."""

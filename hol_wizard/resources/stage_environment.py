@@ -11,7 +11,7 @@ from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation
 from hol_wizard.errors import NotFoundError
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.in_project import InProject
+from hol_wizard.resources.in_project import DescribedInProject, InProject
 from hol_wizard.services.devops.approvals import ApprovalRule
 from hol_wizard.services.devops.environments import DeployedEnvironment
 
@@ -22,7 +22,7 @@ _INSTRUCTIONS: Final = "Check the tests of the build, and the image in QA, befor
 
 
 @dataclass(frozen=True)
-class StageEnvironment(InProject[DeployedEnvironment]):
+class StageEnvironment(DescribedInProject[DeployedEnvironment]):
     """An environment without resources; its description carries the mark."""
 
     context: StepContext
@@ -30,7 +30,6 @@ class StageEnvironment(InProject[DeployedEnvironment]):
     name: str
     project: str = ""
     kind = "Environment"
-    mark = "mark in its description"
     usually = 1.0
 
     @property
@@ -53,14 +52,6 @@ class StageEnvironment(InProject[DeployedEnvironment]):
         place = self.enter(reads)
         key = ("environment", self.organization, place.id, self.name)
         return reads.share(key, lambda: self.client.environment(place.id, self.name))
-
-    def marked(self, found: DeployedEnvironment, noted: str | None) -> bool:
-        """Return whether its description has the mark and it is the recorded one, because people copy descriptions."""
-        return self.context.is_mark(found.description) and noted in {None, "", str(found.id)}
-
-    def identity(self, found: DeployedEnvironment) -> str:
-        """Return its number."""
-        return str(found.id)
 
     def create(self, begun: Callable[[str], None]) -> str:
         """Create it, and return its number."""
@@ -116,7 +107,7 @@ class StageApproval(InProject[ApprovalRule]):
     def note(self) -> str:
         """Return who is asked, and for how long."""
         who = " or ".join(name for _, name in self.approvers)
-        own = "" if self.requester_may_approve else "; who has started the run may not approve it"
+        own = "" if self.requester_may_approve else "; they may not approve a run that they have started"
         return f"{who} approves within {LONGEST_MINUTES // _MINUTES} hours{own}"
 
     # Checking

@@ -10,16 +10,15 @@ from hol_wizard.engine.read_cache import ReadCache
 from hol_wizard.engine.results import Expectation
 from hol_wizard.errors import NotFoundError
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.in_project import InProject
+from hol_wizard.resources.in_project import DescribedInProject
 from hol_wizard.resources.service_connection import STEP, lab_connection
 from hol_wizard.services.devops.variable_groups import KEY_VAULT, VariableGroup
 
 
-class ProjectGroup(InProject[VariableGroup]):
+class ProjectGroup(DescribedInProject[VariableGroup]):
     """A variable group of the project; its description carries the mark."""
 
     kind = "Variable group"
-    mark = "mark in its description"
     usually = 1.0
 
     @property
@@ -37,14 +36,6 @@ class ProjectGroup(InProject[VariableGroup]):
         place = self.enter(reads)
         key = ("variable group", self.organization, place.id, self.name)
         return reads.share(key, lambda: self.client.variable_group(place.id, self.name))
-
-    def marked(self, found: VariableGroup, noted: str | None) -> bool:
-        """Return whether its description has the mark and it is the recorded one, because people copy descriptions."""
-        return self.context.is_mark(found.description) and noted in {None, "", str(found.id)}
-
-    def identity(self, found: VariableGroup) -> str:
-        """Return its number."""
-        return str(found.id)
 
     def changeable(self, found: VariableGroup, *, ours: bool) -> bool:
         """Return whether it is ours."""

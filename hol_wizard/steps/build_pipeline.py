@@ -18,15 +18,15 @@ from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import in_project, permitted_pipeline, service_connection
 from hol_wizard.resources.azure_resource import in_group
-from hol_wizard.resources.committed_file import committed_file, committed_text
+from hol_wizard.resources.committed_file import committed_file, committed_text, starter_file
 from hol_wizard.resources.container_registry import login_server
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import is_seeded, organization, seeded_repository
 from hol_wizard.resources.permitted_pipeline import PermittedPipeline
 from hol_wizard.resources.pipeline import lab_pipeline
-from hol_wizard.resources.pipeline_file import PipelineFile, UnreadableFileError, compare, of_classic, read
+from hol_wizard.resources.pipeline_file import PipelineFile, UnreadableFileError, compare, of_classic
 from hol_wizard.resources.pipeline_run import ARTIFACT, PipelineRun, lab_run, run_of
-from hol_wizard.resources.starter_project import BUILD, starter_files
+from hol_wizard.resources.starter_project import BUILD
 from hol_wizard.resources.tested_image import about_image, image_location
 from hol_wizard.resources.variable_group import lab_group
 from hol_wizard.services.devops.builds import Build
@@ -96,7 +96,7 @@ def file_fits(context: StepContext) -> Result:
         found = committed_file(context, BUILD)
     except UnreadableFileError as error:
         return _unreadable(error)
-    expected = read(starter_files(context.names)[BUILD].content.decode())
+    expected = starter_file(context, BUILD)
     seen = (*compare(found, expected), *_classic(context, expected), *_in_clone(context))
     more = len(found.tasks) - len(expected.tasks)
     return judge(

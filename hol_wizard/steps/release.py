@@ -33,13 +33,13 @@ from hol_wizard.lab.inputs import addresses
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import in_project, permitted_pipeline
-from hol_wizard.resources.committed_file import committed_file
+from hol_wizard.resources.committed_file import committed_file, starter_file
 from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import is_seeded, organization
 from hol_wizard.resources.devops_user import required_project
 from hol_wizard.resources.permitted_pipeline import PermittedPipeline
 from hol_wizard.resources.pipeline import release_pipeline
-from hol_wizard.resources.pipeline_file import UnreadableFileError, compare, read
+from hol_wizard.resources.pipeline_file import UnreadableFileError, compare
 from hol_wizard.resources.pipeline_run import runs_here
 from hol_wizard.resources.release_decision import approved_by, decisions, reason_not_to_decide, refusal
 from hol_wizard.resources.release_run import (
@@ -55,7 +55,7 @@ from hol_wizard.resources.release_run import (
 )
 from hol_wizard.resources.stage_environment import StageApproval, StageEnvironment
 from hol_wizard.resources.stage_group import StageGroup
-from hol_wizard.resources.starter_project import RELEASE, starter_files
+from hol_wizard.resources.starter_project import RELEASE
 from hol_wizard.services.devops.approvals import (
     PENDING,
     Approval,
@@ -263,7 +263,7 @@ def _compared(context: StepContext) -> tuple[Expectation, ...]:
         found = committed_file(context, RELEASE)
     except UnreadableFileError as error:
         return (Expectation(RELEASE, "a pipeline", f"cannot be used: {error}", met=False),)
-    return compare(found, read(starter_files(context.names)[RELEASE].content.decode()))
+    return compare(found, starter_file(context, RELEASE))
 
 
 @check(deadline=30)
