@@ -21,6 +21,7 @@ from hol_wizard.resources.context import StepContext
 from hol_wizard.resources.devops import branches, seeded_repository
 from hol_wizard.resources.pipeline import release_pipeline
 from hol_wizard.resources.pipeline_run import ARTIFACT, PipelineRun, lab_run, run_digest
+from hol_wizard.resources.stage_environment import StageApproval
 from hol_wizard.resources.starter_project import RELEASE
 from hol_wizard.resources.tested_image import image_location
 from hol_wizard.services.devops.approvals import PENDING, Approval, ApprovalRule, Identity
@@ -143,9 +144,12 @@ class ReleaseRun(PipelineRun):
         return approval.created + timedelta(minutes=min(each.minutes for each in rules))
 
     def rules(self) -> list[ApprovalRule]:
-        """Return the rules of the environment of Production."""
-        found = self.client.environment(self.place, PRODUCTION_ENVIRONMENT)
-        return self.client.approval_rules(self.place, str(found.id)) if found is not None else []
+        """Return the rules of the environment of Production; they are read once by a check or a solve."""
+        approval = StageApproval(self.context, self.organization, PRODUCTION_ENVIRONMENT, project=self.project)
+        try:
+            return approval.rules(self.context.reads)
+        except NotFoundError:
+            return []
 
     def trouble(self, found: tuple[Build, ...]) -> WizardError | None:
         """Return the cause of the failure of the newest one's stage, and what to do about it."""

@@ -120,8 +120,8 @@ class StageApproval(InProject[ApprovalRule]):
             )
         return found
 
-    def find(self, reads: ReadCache) -> ApprovalRule | None:
-        """Return the one that was noted, else one that fits, else any of the environment.
+    def rules(self, reads: ReadCache) -> list[ApprovalRule]:
+        """Return all checks of the environment that ask for an approval.
 
         Raises:
             NotFoundError: The environment does not exist.
@@ -129,9 +129,19 @@ class StageApproval(InProject[ApprovalRule]):
         """
         place, identity = self.enter(reads), str(self._place(reads).id)
         key = ("approval checks", self.organization, place.id, identity)
-        known = reads.share(key, lambda: self.client.approval_rules(place.id, identity))
+        return reads.share(key, lambda: self.client.approval_rules(place.id, identity))
+
+    def find(self, reads: ReadCache) -> ApprovalRule | None:
+        """Return the one that was noted, else one that fits, else any of the environment.
+
+        Raises:
+            NotFoundError: The environment does not exist.
+            UnseenError: The project may be hidden from this account.
+        """
         noted = self.context.ledger.detail(self.id) or None
-        return min(known, key=lambda each: (not self.marked(each, noted), bool(self._wrong(each))), default=None)
+        return min(
+            self.rules(reads), key=lambda each: (not self.marked(each, noted), bool(self._wrong(each))), default=None
+        )
 
     def marked(self, found: ApprovalRule, noted: str | None) -> bool:
         """Return whether its instructions end with the mark and it is the recorded one, because people copy texts."""

@@ -84,19 +84,13 @@ def _wait(
     process: subprocess.Popen[bytes], seconds: float, outputs: Sequence[int], most: int
 ) -> tuple[int | None, bool]:
     """Return a program's exit code, or None if it had to be ended, and whether that was because it printed too much."""
-    if not most:
-        try:
-            return process.wait(seconds), False
-        except subprocess.TimeoutExpired:
-            _end(process)
-            return None, False
-    end = time.monotonic() + seconds
+    end, pause = time.monotonic() + seconds, _LOOK_EVERY if most else seconds
     while True:
         left = end - time.monotonic()
         try:
-            return process.wait(max(0.0, min(_LOOK_EVERY, left))), False
+            return process.wait(max(0.0, min(pause, left))), False
         except subprocess.TimeoutExpired:
-            much = any(os.fstat(each).st_size > most for each in outputs)
+            much = most > 0 and any(os.fstat(each).st_size > most for each in outputs)
             if much or left <= 0:
                 _end(process)
                 return None, much

@@ -487,7 +487,7 @@ def _waits(run: ReleaseRun, newest: Build, waiting: Approval, seen: Sequence[Exp
 
 def _deployment(run: ReleaseRun, newest: Build) -> list[Expectation]:
     """Return what the history of the environment says of the run."""
-    found = run.client.environment(run.place, PRODUCTION_ENVIRONMENT)
+    found = StageEnvironment(run.context, run.organization, PRODUCTION_ENVIRONMENT).find(run.context.reads)
     known = run.client.deployments(run.place, found.id) if found is not None else []
     mine = next((each for each in known if each.run == newest.id), None)
     state = "none" if mine is None else mine.result or "goes on"
