@@ -9,15 +9,16 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import ClassVar, Final
 
+from hol_wizard.engine import ownership
 from hol_wizard.engine.ownership import Pending
 from hol_wizard.engine.read_cache import ReadCache
-from hol_wizard.engine.registry import Change
+from hol_wizard.engine.registry import Change, Marked
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.errors import NotAgreedError, NotFoundError, ServiceError, WizardError
 from hol_wizard.lab.model import Environment
 from hol_wizard.resources import pipeline_file
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.devops import branches, organization, seeded_repository
+from hol_wizard.resources.devops import branches, is_seeded, organization, seeded_repository
 from hol_wizard.resources.in_project import InProject
 from hol_wizard.resources.long_run import LongRun
 from hol_wizard.resources.pipeline import lab_pipeline, release_pipeline
@@ -536,3 +537,18 @@ def run_of(context: StepContext, pipeline: Pipeline | None) -> PipelineRun:
         tasks=tasks,
         starts=run_digest(context, release.id, release.name, RELEASE, branch, commit) if release is not None else "",
     )
+
+
+def marked_runs(context: StepContext, make: Callable[[StepContext], PipelineRun]) -> Sequence[Marked]:
+    """Return the runs that count if the wizard started them; nothing without a repository or a pipeline.
+
+    Args:
+        context: The step's context.
+        make: Returns the runs that count.
+    """
+    if not is_seeded(context):
+        return ()
+    try:
+        return ownership.marked(make(context))
+    except NotFoundError:
+        return ()

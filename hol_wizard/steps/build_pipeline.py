@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from hol_wizard.engine import ownership
 from hol_wizard.engine.ownership import Resource
-from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change, Marked, action, check, solve, undo
+from hol_wizard.engine.registry import LONG_WORK_DEADLINE, Change, action, check, solve, undo
 from hol_wizard.engine.results import Expectation, Result, Status, judge
 from hol_wizard.errors import ConflictError, NotFoundError
 from hol_wizard.lab.model import Environment
@@ -21,11 +21,11 @@ from hol_wizard.resources.azure_resource import in_group
 from hol_wizard.resources.committed_file import committed_file, committed_text, starter_file
 from hol_wizard.resources.container_registry import login_server
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.devops import is_seeded, organization, seeded_repository
+from hol_wizard.resources.devops import organization, seeded_repository
 from hol_wizard.resources.permitted_pipeline import PermittedPipeline
 from hol_wizard.resources.pipeline import lab_pipeline
 from hol_wizard.resources.pipeline_file import PipelineFile, UnreadableFileError, compare, of_classic
-from hol_wizard.resources.pipeline_run import ARTIFACT, PipelineRun, lab_run, run_of
+from hol_wizard.resources.pipeline_run import ARTIFACT, PipelineRun, lab_run, marked_runs, run_of
 from hol_wizard.resources.starter_project import BUILD
 from hol_wizard.resources.tested_image import about_image, image_location
 from hol_wizard.resources.variable_group import lab_group
@@ -347,18 +347,9 @@ def _ran(context: StepContext) -> list[PipelineRun]:
     return found
 
 
-def _marked_run(context: StepContext) -> Sequence[Marked]:
-    if not is_seeded(context):
-        return ()
-    try:
-        return ownership.marked(lab_run(context))
-    except NotFoundError:
-        return ()
-
-
 @undo(
     plan=lambda context: ownership.plan_undo_all(_ran(context)),
-    marked=_marked_run,
+    marked=lambda context: marked_runs(context, lab_run),
     deadline=LONG_WORK_DEADLINE,
 )
 def remove_runs(context: StepContext) -> None:

@@ -35,12 +35,12 @@ from hol_wizard.lab.names import FIXED
 from hol_wizard.resources import in_project, permitted_pipeline
 from hol_wizard.resources.committed_file import committed_file, starter_file
 from hol_wizard.resources.context import StepContext
-from hol_wizard.resources.devops import is_seeded, organization
+from hol_wizard.resources.devops import organization
 from hol_wizard.resources.devops_user import required_project
 from hol_wizard.resources.permitted_pipeline import PermittedPipeline
 from hol_wizard.resources.pipeline import release_pipeline
 from hol_wizard.resources.pipeline_file import UnreadableFileError, compare
-from hol_wizard.resources.pipeline_run import runs_here
+from hol_wizard.resources.pipeline_run import marked_runs, runs_here
 from hol_wizard.resources.release_decision import approved_by, decisions, reason_not_to_decide, refusal
 from hol_wizard.resources.release_run import (
     PRODUCTION,
@@ -380,18 +380,9 @@ def _released(context: StepContext) -> list[ReleaseRun]:
     return found
 
 
-def _marked_release(context: StepContext) -> Sequence[Marked]:
-    if not is_seeded(context):
-        return ()
-    try:
-        return ownership.marked(lab_release(context))
-    except NotFoundError:
-        return ()
-
-
 @undo(
     plan=lambda context: ownership.plan_undo_all(_released(context)),
-    marked=_marked_release,
+    marked=lambda context: marked_runs(context, lab_release),
     deadline=LONG_WORK_DEADLINE,
 )
 def remove_runs(context: StepContext) -> None:
