@@ -31,8 +31,6 @@ _ALIASES: Final = {
 """The names of inputs of the lab's tasks, with the aliases that its file uses. The service writes the names into an
 expanded file (`task.json` of AzureCLI, PublishTestResults and PublishPipelineArtifact in
 microsoft/azure-pipelines-tasks)."""
-
-
 _TASKS: Final = {
     "46e4be58-730b-4389-8a2f-ea10b3e5e815": "AzureCLI",
     "5bfb729a-a7c8-4a78-a7c3-8d717bb7c13c": "CopyFiles",
@@ -291,7 +289,7 @@ def compare(found: PipelineFile, expected: PipelineFile) -> tuple[Expectation, .
 
 
 def _machine(found: PipelineFile, expected: PipelineFile) -> Iterator[Expectation]:
-    """Return where it runs, and for how long. Somebody's own agent is welcome; another image of Microsoft's is not."""
+    """Return where it runs, and for how long. A self-hosted agent is accepted; another image of Microsoft's is not."""
     hosted = [each for each in found.images if _IMAGE.match(each)]
     wanted = ", ".join(expected.images)
     if hosted or not found.images:

@@ -114,7 +114,7 @@ _REMEDIES: Final = (
 
 @dataclass(frozen=True)
 class PipelineRun(LongRun[Build], InProject[tuple[Build, ...]]):
-    """The runs of one commit, the newest first; the newest counts, whoever or whatever started it.
+    """The runs of one commit, the newest first; the newest counts, regardless of what started it.
 
     A run carries no mark. What a merge, or somebody else, has started is adopted.
     """
@@ -134,7 +134,7 @@ class PipelineRun(LongRun[Build], InProject[tuple[Build, ...]]):
     tasks: tuple[str, ...] = ()
     """Titles of the tasks that will run."""
     told: set[str] | None = field(default=None, compare=False)
-    """IDs of the steps whose end was told; None: nothing is told while somebody waits for the run."""
+    """IDs of the steps whose end was told; None: nothing is told while the run is followed."""
     kind = "Pipeline run"
     unmarked = "a run carries no mark: it is the wizard's if the wizard saw that it was accepted"
     usually = USUALLY
@@ -390,7 +390,7 @@ class PipelineRun(LongRun[Build], InProject[tuple[Build, ...]]):
         return str(made.id)
 
     def changeable(self, found: tuple[Build, ...], *, ours: bool) -> bool:
-        """Return that another run can take the place of one that failed, whoever started it."""
+        """Return that another run can replace one that failed, regardless of who started it."""
         del found, ours
         return True
 

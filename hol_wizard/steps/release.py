@@ -22,13 +22,7 @@ from hol_wizard.engine.registry import (
     undo,
 )
 from hol_wizard.engine.results import Expectation, Result, Status, judge, together
-from hol_wizard.errors import (
-    AccessDeniedError,
-    CancelledByUserError,
-    ConflictError,
-    NotFoundError,
-    SignInError,
-)
+from hol_wizard.errors import AccessDeniedError, CancelledByUserError, ConflictError, NotFoundError, SignInError
 from hol_wizard.lab.inputs import addresses
 from hol_wizard.lab.model import Environment
 from hol_wizard.lab.names import FIXED
@@ -56,10 +50,7 @@ from hol_wizard.resources.release_run import (
 from hol_wizard.resources.stage_environment import StageApproval, StageEnvironment
 from hol_wizard.resources.stage_group import StageGroup
 from hol_wizard.resources.starter_project import RELEASE
-from hol_wizard.services.devops.approvals import (
-    PENDING,
-    Approval,
-)
+from hol_wizard.services.devops.approvals import PENDING, Approval
 from hol_wizard.services.devops.builds import SUCCEEDED, Build, Record
 
 _STAGES: Final = (("hol-release-qa", "qa"), ("hol-release-production", "production"))

@@ -19,7 +19,7 @@ ENVIRONMENT: Final = "environment"
 PENDING, APPROVED, REJECTED, TIMED_OUT = "pending", "approved", "rejected", "timedOut"
 _CHECKS: Final = "/pipelines/checks/configurations"
 _NOT_PEOPLE: Final = frozenset({"svc", "s2s", "aadsp", "vssgp", "aadgp"})
-"""Types of subjects that are services or groups: what stands before the dot of a descriptor. `svc` is a service account
+"""Types of subjects that are services or groups: the part of a descriptor before its dot. `svc` is a service account
 (swellaby/vsts-traffic-monitor), `aadsp` a service principal (Graph - Service Principals), the last two are groups
 (Graph - Groups)."""
 

@@ -82,7 +82,7 @@ class PullRequest:
     closed: datetime | None = None
     """When it was completed or abandoned."""
     merge_message_given: str = ""
-    """The merge commit's message, if whoever completed it gave one; by default it contains the title."""
+    """The merge commit's message, if the person who completed it gave one; by default it contains the title."""
     closed_by: str = ""
     """ID of the person who completed or abandoned it."""
 
