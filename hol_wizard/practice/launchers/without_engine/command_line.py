@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 MARK = "[practice: no container engine]"
@@ -96,6 +96,11 @@ class Words:
         if len(self.arguments) != 1:
             raise DockerError(f"requires 1 argument, but there are {len(self.arguments)}.")
         return self.arguments[0]
+
+
+def pairs(texts: Iterable[str]) -> dict[str, str]:
+    """Return `NAME=VALUE` texts as a mapping."""
+    return dict(each.partition("=")[::2] for each in texts)
 
 
 def missed(missing: Sequence[str], asked: Words) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import gzip
-import hashlib
 import io
 import json
 import re
@@ -15,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hol_wizard.practice.launchers.without_engine.command_line import DockerError, UnknownCommandError, say
-from hol_wizard.practice.launchers.without_engine.store import Store
+from hol_wizard.practice.launchers.without_engine.command_line import DockerError, UnknownCommandError, pairs, say
+from hol_wizard.practice.launchers.without_engine.store import Store, digest_of
 
 _INSTRUCTION = re.compile(r"(\w+)\s+(.*)", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
@@ -70,7 +69,7 @@ class Build:
         elif word == "COPY":
             self._copy(shlex.split(text))
         elif word == "LABEL":
-            self.labels |= dict(each.partition("=")[::2] for each in shlex.split(text))
+            self.labels |= pairs(shlex.split(text))
         elif word == "ENV":
             self._settings["Env"] = [*self._settings.get("Env", ()), *shlex.split(text)]
         elif word == "WORKDIR":
@@ -127,8 +126,9 @@ class Build:
     def image(self, platform: str) -> tuple[dict[str, Any], list[bytes]]:
         """Return the image's configuration, and its layers: those of the base image, and one with the copied files."""
         system, _, architecture = (platform or "linux/amd64").partition("/")
-        layers = [*self._base_layers, gzip.compress(self._archive(), mtime=0)]
-        diffs = [f"sha256:{hashlib.sha256(gzip.decompress(each)).hexdigest()}" for each in layers]
+        archive = self._archive()
+        layers = [*self._base_layers, gzip.compress(archive, mtime=0)]
+        diffs = [digest_of(each) for each in (*map(gzip.decompress, self._base_layers), archive)]
         config = {
             "architecture": architecture,
             "os": system,

@@ -9,7 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hol_wizard.practice.launchers.without_engine.command_line import UnknownCommandError, Words, label_run, missed, say
+from hol_wizard.practice.launchers.without_engine.command_line import (
+    UnknownCommandError,
+    Words,
+    label_run,
+    missed,
+    pairs,
+    say,
+)
 from hol_wizard.practice.launchers.without_engine.dockerfile import Build
 from hol_wizard.practice.launchers.without_engine.store import Store
 
@@ -28,9 +35,9 @@ class Images:
         asked = Words.of("build", words)
         context = Path(asked.argument())
         file = Path(asked.one("--file", "-f") or _dockerfile(context))
-        made = Build(self._store, context, _pairs(asked.all("--build-arg")))
+        made = Build(self._store, context, pairs(asked.all("--build-arg")))
         made.follow(file)
-        made.labels |= {**_pairs(asked.all("--label")), LABEL: "true"}
+        made.labels |= {**pairs(asked.all("--label")), LABEL: "true"}
         identity = self._store.add(*made.image(asked.one("--platform")))
         if file_for_id := asked.one("--iidfile"):
             Path(file_for_id).write_text(identity, encoding="utf-8")
@@ -93,11 +100,6 @@ class Images:
             if all(labels.get(name) == value for name, value in wanted):
                 sys.stdout.write(f"{identity}\n")
         return 0
-
-
-def _pairs(texts: Sequence[str]) -> dict[str, str]:
-    """Return `NAME=VALUE` texts as a mapping."""
-    return dict(each.partition("=")[::2] for each in texts)
 
 
 def _dockerfile(context: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 
 from hol_wizard.practice.launchers.web_client import Answer, ask
 from hol_wizard.practice.launchers.without_engine.command_line import MARK, DockerError, Words, say
-from hol_wizard.practice.launchers.without_engine.store import Store, tagged
+from hol_wizard.practice.launchers.without_engine.store import Store, digest_of, tagged
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -130,7 +129,7 @@ class _Repository:
 
     def upload(self, media_type: str, content: bytes) -> dict[str, Any]:
         """Upload a blob unless the repository has it, and return how a manifest names it."""
-        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        digest = digest_of(content)
         if ask("HEAD", f"{self.address}/blobs/{digest}", headers=self.headers).status != 200:
             begun = ask("POST", f"{self.address}/blobs/uploads/", headers=self.headers)
             _checked(begun, 202)
@@ -156,7 +155,7 @@ def _verified(content: bytes, wanted: str) -> str:
     Raises:
         DockerError: It is not the wanted one; empty: any will do. The text is that of containerd's `content` package.
     """
-    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    digest = digest_of(content)
     if wanted not in {"", digest}:
         raise DockerError(f"unexpected commit digest {digest}, expected {wanted}: failed precondition")
     return digest

@@ -75,7 +75,7 @@ class Store:
 
     def add_bytes(self, content: bytes, layers: Sequence[bytes]) -> str:
         """Add an image with these bytes of its configuration, and return its ID, which is their digest."""
-        identity = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        identity = digest_of(content)
         folder = self._place(identity)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_bytes(content)
@@ -101,3 +101,8 @@ class Store:
 def tagged(name: str) -> str:
     """Return the name of an image with its tag, or its digest."""
     return name if ":" in name.rpartition("/")[2] or "@" in name else f"{name}:latest"
+
+
+def digest_of(content: bytes) -> str:
+    """Return the digest of some bytes, as registries and images have it."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
