@@ -160,11 +160,9 @@ class Fields:
 
     def end(self) -> None:
         """Refuse the first key that nothing has read."""
-        for name, (key, _) in self._entries.items():
-            if name not in self._read:
-                raise refuse(key.place, f"Unexpected value '{key.text}'")
+        self.refuse_unknown(self._read)
 
-    def refuse_all(self, known: Collection[str]) -> None:
+    def refuse_unknown(self, known: Collection[str]) -> None:
         """Refuse the first key that is not known."""
         for name, (key, _) in self._entries.items():
             if name not in known:

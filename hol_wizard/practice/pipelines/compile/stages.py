@@ -56,7 +56,7 @@ class PlanMaker:
             fields.refuse(old, "the old names of jobs and pools are not read.")
         contents = [each for each in _CONTENTS if fields.has(each)]
         if not contents:
-            fields.refuse_all(_ROOT)
+            fields.refuse_unknown(_ROOT)
             raise refuse(root.place, "The pipeline has no 'stages', 'jobs', 'steps' or 'extends'.")
         if len(contents) > 1:
             place = fields.key_place(contents[1])
