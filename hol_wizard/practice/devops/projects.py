@@ -146,6 +146,11 @@ class Projects:
         kind = self.kind_of_member(organization, who, project)
         return kind in {"projectAdministrator", "projectContributor"}
 
+    def called(self, organization: Organization, name_or_id: str) -> Document | None:
+        """Return the project of an organization with a name or an ID, even if the caller may not see it, or None."""
+        wanted = name_or_id.lower()
+        return next((each for each in self.all_of(organization) if wanted in {each["id"], each["name"].lower()}), None)
+
     def find(self, organization: Organization, who: seed.Principal, name_or_id: str) -> Document:
         """Return a project.
 

@@ -76,10 +76,10 @@ class RunPlans:
 
     def _place(self, organization: str, project: str) -> Place:
         known = ORGANIZATIONS.get(organization)
-        for each in self._projects.all_of(known) if known is not None else ():
-            if project.lower() in {each["id"], each["name"].lower()}:
-                return Place.of(each)
-        raise ValueError(f"there is no project {organization}/{project}")
+        found = self._projects.called(known, project) if known is not None else None
+        if found is None:
+            raise ValueError(f"there is no project {organization}/{project}")
+        return Place.of(found)
 
 
 def _texts(body: Mapping[str, Any], name: str) -> dict[str, str]:

@@ -75,10 +75,10 @@ class Upstream:
     def _place(self, place: Place, resource: PipelineResource) -> Place:
         if not resource.project or resource.project.lower() in {place.id, place.project["name"].lower()}:
             return place
-        for each in self._projects.all_of(place.organization):
-            if resource.project.lower() in {each["id"], each["name"].lower()}:
-                return Place.of(each)
-        _fail(resource, f"The project {resource.project} could not be found.")
+        found = self._projects.called(place.organization, resource.project)
+        if found is None:
+            _fail(resource, f"The project {resource.project} could not be found.")
+        return Place.of(found)
 
     def _run(self, place: Place, definition: Document, build: Document, state: BuildState) -> UpstreamRun:
         who = self._world.principal(build["requested_for"])
