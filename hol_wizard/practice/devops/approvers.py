@@ -9,7 +9,7 @@ from __future__ import annotations
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops.groups import KINDS, group_descriptor, group_id
 from hol_wizard.practice.devops.members import member_id
-from hol_wizard.practice.devops.organizations import ORGANIZATIONS
+from hol_wizard.practice.devops.pipelines.scope import Place
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.devops.pull_requests.people import People
 from hol_wizard.practice.kernel.service import JsonObject, Request
@@ -24,21 +24,21 @@ class Approvers:
         self._projects = world.part(Projects)
         self._people = people
 
-    def exists(self, project: Document, identity: str) -> bool:
+    def exists(self, place: Place, identity: str) -> bool:
         """Return whether there is such a user or group."""
-        organization = ORGANIZATIONS[project["organization"]]
-        return _kind(project, identity) is not None or self._people.named(organization, identity) is not None
+        return (
+            _kind(place.project, identity) is not None or self._people.named(place.organization, identity) is not None
+        )
 
-    def acts_for(self, project: Document, who: seed.Principal) -> set[str]:
+    def acts_for(self, place: Place, who: seed.Principal) -> set[str]:
         """Return the IDs of somebody and of the groups of the project that they are in."""
-        organization = ORGANIZATIONS[project["organization"]]
-        kind = self._projects.kind_of_member(organization, who, project)
-        own = member_id(organization.name, who.id)
-        return {own, group_id(project, kind)} if kind else {own}
+        kind = self._projects.kind_of_member(place.organization, who, place.project)
+        own = member_id(place.organization.name, who.id)
+        return {own, group_id(place.project, kind)} if kind else {own}
 
-    def shown(self, request: Request, project: Document, identity: str) -> JsonObject:
+    def shown(self, request: Request, place: Place, identity: str) -> JsonObject:
         """Return a reference to a user or a group (`IdentityRef`)."""
-        organization = ORGANIZATIONS[project["organization"]]
+        organization, project = place.organization, place.project
         kind = _kind(project, identity)
         if kind is None:
             return self._people.shown(request, organization, identity)

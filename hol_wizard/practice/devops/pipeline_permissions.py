@@ -13,7 +13,7 @@ from typing import Final
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops import access, errors
 from hol_wizard.practice.devops.members import identity_ref
-from hol_wizard.practice.devops.pipelines.scope import objects
+from hol_wizard.practice.devops.pipelines.scope import Place, objects
 from hol_wizard.practice.devops.projects import Projects
 from hol_wizard.practice.kernel.clock import timestamp
 from hol_wizard.practice.kernel.register import Register
@@ -29,7 +29,8 @@ _RESOURCES: Final = "Microsoft.Azure.Pipelines.Authorization"
 Known = Callable[[str, str], str | None]
 """Returns the name of a resource by its project's ID and its own; None if there is none."""
 Administers = Callable[[str, str, seed.Principal], bool]
-"""Returns whether somebody administers a resource, by its project's ID and its own."""
+"""Returns whether somebody administers a resource, by its project's ID and its own, besides the project's
+administrators."""
 
 
 class PipelinePermissions(Register):
@@ -40,6 +41,7 @@ class PipelinePermissions(Register):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._world = world
+        self._projects = world.part(Projects)
         self._known: dict[str, Known] = {}
         self._administers: dict[str, Administers] = {}
         self.when_changed: list[Callable[[], None]] = []
@@ -57,10 +59,12 @@ class PipelinePermissions(Register):
         if administers is not None:
             self._administers[kind] = administers
 
-    def administers(self, project: str, kind: str, resource: str, who: seed.Principal) -> bool:
-        """Return whether somebody administers a resource without being an administrator of its project."""
+    def administers(self, place: Place, kind: str, resource: str, who: seed.Principal) -> bool:
+        """Return whether somebody administers a resource of a project."""
+        if self._projects.administers(place.organization, who, place.project):
+            return True
         found = self._administers.get(kind)
-        return found is not None and found(project, resource, who)
+        return found is not None and found(place.id, resource, who)
 
     def authorized(self, project: str, kind: str, resource: str, pipeline: int) -> bool:
         """Return whether a pipeline may use a resource.
@@ -177,12 +181,11 @@ class PipelinePermissionsService:
         if self._permissions.name_of(project["id"], kind, resource.lower()) is None:
             message = f"The resource '{resource}' of type '{kind}' does not exist or is not accessible."
             raise errors.refused(404, message, "ResourceNotFoundException", _RESOURCES)
-        if request.method != "GET":
-            organization = access.organization(request)
-            administers = self._projects.administers(organization, request.who, project)
-            if not administers and not self._permissions.administers(project["id"], kind, resource, request.who):
-                message = f"Access denied. {request.who.display_name} needs the Administrator role on the resource "
-                raise errors.refused(403, f"{message}'{kind}/{resource}'.", "AccessDeniedException", _RESOURCES)
+        if request.method != "GET" and not self._permissions.administers(
+            Place.of(project), kind, resource, request.who
+        ):
+            message = f"Access denied. {request.who.display_name} needs the Administrator role on the resource "
+            raise errors.refused(403, f"{message}'{kind}/{resource}'.", "AccessDeniedException", _RESOURCES)
         return kind, resource.lower()
 
     def _get(self, request: Request) -> Response:

@@ -139,7 +139,7 @@ class CheckRequests:
         if not approvers:
             raise invalid("An approval needs at least one approver.")
         for each in approvers:
-            if not self._approvers.exists(place.project, each):
+            if not self._approvers.exists(place, each):
                 raise invalid(f"The identity {each} is not recognized.")
         given = str(settings.get("executionOrder") or "anyOrder")
         order = enumerated(_ORDER_NUMBERS.get(given, given), _ORDERS, "executionOrder")
@@ -176,8 +176,7 @@ class CheckRequests:
         Raises:
             Refused: They do not.
         """
-        of = (place.id, check["kind"], check["resource"], request.who)
-        if not self._scope.administers(place, request.who) and not self._permissions.administers(*of):
+        if not self._permissions.administers(place, check["kind"], check["resource"], request.who):
             raise denied(request.who, "Manage checks", place)
 
     def _list(self, request: Request) -> Response:
@@ -239,7 +238,7 @@ class CheckRequests:
         url = f"{address(request, place)}/pipelines/checks/configurations/{found['id']}"
         who = self._scope.identity(request, place, found["by"])
         configured = {
-            "approvers": [self._approvers.shown(request, place.project, each) for each in found["approvers"]],
+            "approvers": [self._approvers.shown(request, place, each) for each in found["approvers"]],
             "executionOrder": found["order"],
             "minRequiredApprovers": found["minimum"],
             "instructions": found["instructions"],
@@ -323,7 +322,7 @@ class ApprovalRequests:
         """Approve or reject: only an approver, and only once (the texts of refusals are estimates)."""
         place = self._scope.read(request)
         who, value = member_id(place.organization.name, request.who.id), []
-        may_act_for = self._approvers.acts_for(place.project, request.who)
+        may_act_for = self._approvers.acts_for(place, request.who)
         for body in scope.objects(request):
             for name in ("reassignTo", "assignedApprover", "deferredTo"):
                 if body.get(name):
@@ -342,7 +341,7 @@ class ApprovalRequests:
         shown = []
         for order, each in enumerate(found["steps"] if steps else (), 1):
             step: JsonObject = {
-                "assignedApprover": self._approvers.shown(request, place.project, each["approver"]),
+                "assignedApprover": self._approvers.shown(request, place, each["approver"]),
                 "status": each["status"],
                 "comment": each["comment"],
                 "lastModifiedOn": timestamp(each["changed"]),
@@ -351,7 +350,7 @@ class ApprovalRequests:
                 "history": [],
             }
             if each["actual"]:
-                actual = self._approvers.shown(request, place.project, each["actual"])
+                actual = self._approvers.shown(request, place, each["actual"])
                 step |= {"actualApprover": actual, "lastModifiedBy": actual}
             shown.append(step)
         return {

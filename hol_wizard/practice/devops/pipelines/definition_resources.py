@@ -14,7 +14,7 @@ from hol_wizard.practice.devops.pipeline_permissions import KINDS, PipelinePermi
 from hol_wizard.practice.devops.pipelines import scope
 from hol_wizard.practice.devops.pipelines.builds import Builds
 from hol_wizard.practice.devops.pipelines.definition_body import full_branch
-from hol_wizard.practice.devops.pipelines.definitions import Definitions, not_found
+from hol_wizard.practice.devops.pipelines.definitions import Definitions, body_of, not_found
 from hol_wizard.practice.devops.pipelines.run_states import RunStates
 from hol_wizard.practice.devops.pipelines.scope import PROJECT, Place, Scope, denied, invalid, objects
 from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
@@ -51,25 +51,24 @@ class DefinitionResourceRequests:
 
     def _of_definition(self, request: Request) -> Response:
         place = self._scope.read(request)
-        return Response(200, self._listed(place, self._definition(request, place)["id"]))
+        return _list(self._authorized(place, self._definition(request, place)["id"]))
 
     def _of_project(self, request: Request) -> Response:
         place, query = self._scope.read(request), request.query
-        found = self._listed(place, None)
         kind, identity = query.get("type", "").lower(), query.get("id", "").lower()
-        value = [each for each in found["value"] if kind in {"", each["type"]} and identity in {"", each["id"]}]
-        return Response(200, {"count": len(value), "value": value})
+        found = self._authorized(place, None)
+        return _list([each for each in found if kind in {"", each["type"]} and identity in {"", each["id"]}])
 
-    def _listed(self, place: Place, pipeline: int | None) -> JsonObject:
+    def _authorized(self, place: Place, pipeline: int | None) -> list[JsonObject]:
         """Return the resources that a pipeline may use, or that all may use (None)."""
-        value = []
+        found = []
         for each in self._permissions.of_project(place.id):
             kind, identity = each["id"].split("/")[1:3]
             given = each["all"] if pipeline is None else each["all"] or str(pipeline) in each["pipelines"]
             name = self._permissions.name_of(place.id, kind, identity)
             if given and name is not None:
-                value.append({"type": kind, "id": identity, "name": name, "authorized": True})
-        return {"count": len(value), "value": value}
+                found.append({"type": kind, "id": identity, "name": name, "authorized": True})
+        return found
 
     def _change_definition(self, request: Request) -> Response:
         place = self._scope.read(request)
@@ -79,19 +78,18 @@ class DefinitionResourceRequests:
         return self._change(request, self._scope.read(request), None)
 
     def _change(self, request: Request, place: Place, pipeline: int | None) -> Response:
-        """Authorize resources, or not anymore, and return them as they were sent."""
+        """Authorize resources, or withdraw that, and return them as they were sent."""
         changes = objects(request)
         for each in changes:
             kind, identity = str(each.get("type") or "").lower(), str(each.get("id") or "").lower()
             if kind not in KINDS or self._permissions.name_of(place.id, kind, identity) is None:
                 raise invalid(f"The resource '{identity}' of type '{kind}' does not exist or is not accessible.")
-            may = self._scope.administers(place, request.who)
-            if not may and not self._permissions.administers(place.id, kind, identity, request.who):
+            if not self._permissions.administers(place, kind, identity, request.who):
                 raise denied(request.who, "Administer", place)
             given = {"authorized": each.get("authorized") is True}
             body = {"allPipelines": given} if pipeline is None else {"pipelines": [{"id": pipeline, **given}]}
             self._permissions.change(place.id, kind, identity, request.who, body)
-        return Response(200, {"count": len(changes), "value": changes})
+        return _list(changes)
 
     def _definition(self, request: Request, place: Place) -> Document:
         return self._definitions.get(place, scope.number_of(request, "definition"))
@@ -106,13 +104,11 @@ class DefinitionResourceRequests:
         definition = found or self._definitions.named(place, named)
         if definition is None or definition["deleted"]:
             raise not_found(named)
-        branch = full_branch(request.query.get("branchname", "")) or str(
-            definition["revisions"][-1]["body"]["repository"]["defaultBranch"]
-        )
+        branch = full_branch(request.query.get("branchname", "")) or body_of(definition)["repository"]["defaultBranch"]
         word = "never built"
         for each in reversed(self._builds.of(place)):
-            state = self._states.of(each)
-            if each["definition"] == definition["id"] and each["branch"] == branch and state.completed:
+            its_own = (each["definition"], each["branch"]) == (definition["id"], branch)
+            if its_own and (state := self._states.of(each)).completed:
                 word = {"partiallySucceeded": "partially succeeded"}.get(str(state.result), str(state.result))
                 break
         label = escape(request.query.get("label") or "Azure Pipelines")
@@ -123,3 +119,7 @@ class DefinitionResourceRequests:
             f'<text x="115" y="14">{word}</text></svg>'
         )
         return Response(200, image, content_type="image/svg+xml; charset=utf-8")
+
+
+def _list(value: list[JsonObject]) -> Response:
+    return Response(200, {"count": len(value), "value": value})

@@ -131,9 +131,7 @@ class EnvironmentRequests:
         place = self._scope.read(request)
         found = self._find(request, place)
         kind = ProtectedKind.ENVIRONMENT.value
-        if not self._scope.administers(place, request.who) and not self._permissions.administers(
-            place.id, kind, str(found["id"]), request.who
-        ):
+        if not self._permissions.administers(place, kind, str(found["id"]), request.who):
             raise denied(request.who, "Manage environment", place)
         return place, found
 
@@ -187,10 +185,8 @@ class EnvironmentRequests:
 
     def _record(self, request: Request, place: Place, environment: Document, kept: Document) -> JsonObject:
         pages = page_address(request, place)
-        build, definition = (
-            f"_build/results?buildId={kept['run']}",
-            f"_build/definition?definitionId={kept['pipeline']}",
-        )
+        build = f"{pages}/_build/results?buildId={kept['run']}"
+        definition = f"{pages}/_build/definition?definitionId={kept['pipeline']}"
         run = self._runs.run(RunKey(place.id, kept["pipeline"], kept["run"]))
         name = run["request"]["pipeline"]["name"] if run is not None else str(kept["pipeline"])
         number = run["number"] if run is not None else str(kept["run"])
@@ -206,8 +202,8 @@ class EnvironmentRequests:
             "jobName": kept["job"],
             "stageAttempt": kept["attempt"],
             "jobAttempt": 1,
-            "definition": {"id": kept["pipeline"], "name": name, "_links": {"web": {"href": f"{pages}/{definition}"}}},
-            "owner": {"id": kept["run"], "name": number, "_links": {"web": {"href": f"{pages}/{build}"}}},
+            "definition": {"id": kept["pipeline"], "name": name, "_links": {"web": {"href": definition}}},
+            "owner": {"id": kept["run"], "name": number, "_links": {"web": {"href": build}}},
             "queueTime": timestamp(kept["started"]),
             "startTime": timestamp(kept["started"]),
             **ended,
