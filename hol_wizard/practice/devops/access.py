@@ -33,18 +33,19 @@ def caller(world: World, request: Request) -> seed.Principal:
         Refused: There is no valid one, or the organization does not accept this kind.
     """
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    job = world.part(PipelineJobs).holder(_password(given) if scheme.lower() == "basic" else given.strip())
+    is_basic = scheme.lower() == "basic"
+    token = _password(given) if is_basic else given.strip()
+    job = world.part(PipelineJobs).holder(token)
     if job is not None:
         # As with a personal access token, the route table of the whole service belongs to no organization.
         if _organization(request) not in {job.organization, "_apis" if request.method == "OPTIONS" else ""}:
             raise _not_signed_in(world, request)
         return job
-    if scheme.lower() == "basic":
+    if is_basic:
         # git's credential helpers send an Entra token as the password (Git Credential Manager).
-        password = _password(given)
-        if world.part(Tokens).find(password, "access") is None:
-            return _holder(world, request, password)
-        request = dataclasses.replace(request, headers={**request.headers, "Authorization": f"Bearer {password}"})
+        if world.part(Tokens).find(token, "access") is None:
+            return _holder(world, request, token)
+        request = dataclasses.replace(request, headers={**request.headers, "Authorization": f"Bearer {token}"})
     grant, wrong = world.part(Tokens).bearer(request)
     principal = world.principal(grant["principal"]) if grant is not None else None
     if not wrong and principal is not None and grant is not None and grant["audience"] == seed.AUDIENCES["devops"]:
