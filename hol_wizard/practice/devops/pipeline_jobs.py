@@ -40,7 +40,7 @@ class PipelineJobs(Register):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._world = world
-        # A job of an earlier server, or of the time before a snapshot was restored, does not run anymore.
+        # A job of an earlier server, or of the time before a snapshot was restored, no longer runs.
         world.on_replaced(self._forget_all)
 
     def begin(self, identity: str, plan: str, project: Document, connections: Sequence[str]) -> str:

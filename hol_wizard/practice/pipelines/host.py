@@ -239,7 +239,7 @@ class Host(Protocol):
         ...
 
     def job_ended(self, record: str) -> None:
-        """Let the access token of a job not work anymore."""
+        """Invalidate the access token of a job."""
         ...
 
     async def publish_artifact(self, key: RunKey, artifact: Artifact, record: str) -> None:
@@ -314,3 +314,4 @@ class Deployment:
     result: str = ""
     """Empty as long as it is running."""
     finished: float = 0.0
+    """0 as long as it is running."""

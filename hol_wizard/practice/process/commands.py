@@ -152,7 +152,7 @@ def parser_for(state: Path | None, prog: str) -> argparse.ArgumentParser:
     answer = release.add_mutually_exclusive_group(required=True)
     answer.add_argument("--approve", nargs="?", const="", metavar="COMMENT", help="approve it, perhaps with a comment")
     answer.add_argument("--reject", nargs="?", const="", metavar="COMMENT", help="reject it, perhaps with a comment")
-    answer.add_argument("--time-out", action="store_true", help="let the time for an answer pass")
+    answer.add_argument("--time-out", action="store_true", help="let the approval time out")
     release.add_argument("--approval", default="", metavar="ID", help="which one (default: the only pending one)")
     release.add_argument("--organization", default="practice", help="organization (default: practice)")
     release.add_argument("--user", default="", help="who answers (default: organizer@, or attendee@ if only they may)")

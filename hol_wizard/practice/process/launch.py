@@ -287,7 +287,7 @@ class ControlClient:
         return bool(self.ask("DELETE", "/devops-tokens", {"id": token_id})["revoked"])
 
     def expire_approval(self, approval: str) -> None:
-        """Let the time for an answer to a pending approval of a run end now."""
+        """Make a pending approval of a run time out now."""
         self.ask("POST", "/expire-approval", {"approval": approval})
 
     def plan_pipeline(self, organization: str, project: str, pipeline: int, **more: Any) -> dict[str, Any]:

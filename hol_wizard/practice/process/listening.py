@@ -26,7 +26,7 @@ MOST_STRANGERS = 128
 STRANGER_SECONDS = 15.0
 """How long such a connection may wait for its handshake, or between two requests."""
 _EVERY = 1.0
-"""Seconds between two looks for strangers that wait for too long."""
+"""Seconds between two searches for strangers that have waited too long."""
 _HANDSHAKE_SECONDS = 120.0
 """Limit of a handshake, for a server that is busy in between; a stranger's ends earlier, as above."""
 STRANGER_BYTES = 1 << 16

@@ -32,7 +32,7 @@ def answer(
         organization: The Azure DevOps organization.
         approval: ID of the approval; empty for the only pending one.
         user: Sign-in name of the person who answers; empty for an approver, or a member of a group that is one.
-        decision: `approve` or `reject`; `time-out` lets the time for an answer pass without one.
+        decision: `approve` or `reject`; `time-out` makes the approval time out.
         comment: Their comment, if any.
         wait: Seconds to wait until an approval is pending.
         follow: Whether to wait until the run has ended, or waits for something else.

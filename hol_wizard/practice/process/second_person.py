@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import http.client
 
 SECOND: Final = (seed.ORGANIZER, seed.ATTENDEE)
-"""The people who are played by default: the first one of them who may. Both see every project."""
+"""The people to play by default: the first of them who has the permission. Both see every project."""
 
 
 class Person:

@@ -235,7 +235,7 @@ class RunHost:
             return self._jobs.begin(record, plan, self._project(key), identities)
 
     def job_ended(self, record: str) -> None:
-        """Let the access token of a job not work anymore."""
+        """Invalidate the access token of a job."""
         with self._world.store.transaction():
             self._jobs.remove(record)
 

@@ -209,7 +209,7 @@ class CommandEffects:
         self.pending.append(lambda: job.host.attach(job.key, record, kind, name, path))
 
     def without_effect(self, context: StepContext, command: Command) -> None:
-        """`task.setendpoint` and `task.logdetail`: accepted, which the log says once."""
+        """`task.setendpoint` and `task.logdetail`: accepted; the log says once that they have no effect."""
         said = f"##vso[{command.area}.{command.action}] is accepted by the practice agent and has no effect."
         if said not in context.job.noted:
             context.job.noted.add(said)

@@ -19,7 +19,7 @@ MASK = "***"
 _SHORTEST_LINE = 4
 """Lines of a secret that are shorter than this are not hidden on their own."""
 _LEAST_BYTES = 6
-"""Bytes of a secret that are fewer than this are not hidden in the middle of base64."""
+"""A secret with fewer bytes is not hidden in the middle of base64."""
 _URL_PASSWORD = re.compile(r"//[^\s:/?#@]+:([^\s/?#@]+)@")
 
 
@@ -86,7 +86,7 @@ def _forms(secret: str) -> set[str]:
 
 
 def _in_base64(secret: bytes) -> set[str]:
-    """Return what base64 makes of a secret in the middle of a text, as far as what is around it does not matter."""
+    """Return the parts of a secret's base64 that are the same whatever text surrounds the secret."""
     found = set()
     for begin in range(3):
         whole = secret[begin : len(secret) - (len(secret) - begin) % 3]

@@ -73,23 +73,23 @@ class Approvals(Register):
             ],
         }
         self.keep(approval)
-        self._end_in_time(approval)
+        self._schedule_timeout(approval)
         return approval
 
-    def _end_in_time(self, approval: Document) -> None:
-        """Let the approval end when its time is over; a person's time is never sped up."""
+    def _schedule_timeout(self, approval: Document) -> None:
+        """Schedule the timeout of an approval; the clock's speed does not apply, because people answer it."""
         identity = f"{_OPERATION}-{approval['id']}"
         self._world.operations.begin_until(_OPERATION, approval["id"], approval["expires"], identity=identity)
 
     def expire(self, identity: str) -> bool:
-        """Let the time of a pending approval end now, and return whether there is one."""
+        """Make a pending approval time out now, and return whether there is one."""
         approval = self.find(identity)
         if approval is None or approval["status"] != Status.PENDING:
             return False
         approval["expires"] = self._world.clock.now()
         self.keep(approval)
         self._world.operations.remove(f"{_OPERATION}-{identity}")
-        self._end_in_time(approval)
+        self._schedule_timeout(approval)
         return True
 
     def decide(self, approval: Document, who: str, may_act_for: set[str], status: Status, comment: str) -> Document:

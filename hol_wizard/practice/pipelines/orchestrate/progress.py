@@ -277,7 +277,13 @@ class Progress:
             now = self._tools.now()
             started = min((each.get("started") or now for each in job["legs"]), default=now)
             deployment = Deployment(
-                plan.environment.name, stage["name"], stage["attempt"], job["name"], started, result, now
+                environment=plan.environment.name,
+                stage=stage["name"],
+                attempt=stage["attempt"],
+                job=job["name"],
+                started=started,
+                result=result,
+                finished=now if result else 0.0,
             )
             self._tools.host.deployed(self._request.key, deployment)
 
