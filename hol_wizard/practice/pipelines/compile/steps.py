@@ -146,12 +146,7 @@ def _power_shell(kind: str) -> Callable[[Fields, Findings], _Found]:
     def found(fields: Fields, findings: Findings) -> _Found:
         inputs = {"targetType": "inline", "script": fields.text(kind), "pwsh": "true" if kind == "pwsh" else ""}
         for name in (
-            "errorActionPreference",
-            "warningPreference",
-            "informationPreference",
-            "verbosePreference",
-            "debugPreference",
-            "progressPreference",
+            *tasks.POWERSHELL_PREFERENCES,
             "failOnStderr",
             "ignoreLASTEXITCODE",
             "showWarnings",

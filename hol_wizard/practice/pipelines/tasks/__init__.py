@@ -15,6 +15,15 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+POWERSHELL_PREFERENCES = (
+    "errorActionPreference",
+    "warningPreference",
+    "informationPreference",
+    "verbosePreference",
+    "debugPreference",
+    "progressPreference",
+)
+"""Inputs of PowerShell@2, and of its shorthands, whose values become variables of PowerShell with the same names."""
 _FILES = ("first.toml", "second.toml")
 _TERM = re.compile(r"(\w+)\s*(==?|!=)\s*(\S+)\Z")
 

@@ -12,16 +12,7 @@ from hol_wizard.practice.kernel.timelines import Result
 from hol_wizard.practice.pipelines.agent import environment, patterns, shells
 from hol_wizard.practice.pipelines.agent.context import StepContext, TaskError
 from hol_wizard.practice.pipelines.agent.tasks import scripts
-
-_PREFERENCES = (
-    "errorActionPreference",
-    "warningPreference",
-    "informationPreference",
-    "verbosePreference",
-    "debugPreference",
-    "progressPreference",
-)
-"""Inputs whose values become variables of PowerShell with the same names."""
+from hol_wizard.practice.pipelines.tasks import POWERSHELL_PREFERENCES
 
 
 async def python(context: StepContext) -> Result:
@@ -61,7 +52,7 @@ async def powershell(context: StepContext) -> Result:
     folder = scripts.working_folder(context, "workingDirectory")
     lines = [
         f"${name[0].upper()}{name[1:]} = '{value}'"
-        for name in _PREFERENCES
+        for name in POWERSHELL_PREFERENCES
         if (value := context.input(name)) not in {"", "default"}
     ]
     context.log.write("Generating script.")
