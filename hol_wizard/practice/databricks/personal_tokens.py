@@ -9,6 +9,7 @@ from typing import Any
 from hol_wizard.practice import seed
 from hol_wizard.practice.databricks import address, errors
 from hol_wizard.practice.databricks.workspace_settings import WorkspaceSettings
+from hol_wizard.practice.directory import objects
 from hol_wizard.practice.kernel.service import JsonObject, Request, Response, Router
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
@@ -43,7 +44,7 @@ class PersonalTokens:
         Raises:
             Refused: The token is not of this workspace, or has expired, or the workspace has disabled tokens.
         """
-        found = self._documents.get(f"{workspace}/{_digest(token)}")
+        found = self._documents.get(f"{workspace}/{objects.digest(token)}")
         if found is None or self._is_old(found) or not self._are_allowed(workspace):
             raise errors.stranger(403, "Invalid access token.")
         return str(found["owner"])
@@ -83,7 +84,7 @@ class PersonalTokens:
             "expiry_time": int((now + seconds) * 1000),
             "scopes": list(body.get("scopes") or []),
         }
-        self._documents.put(f"{request.thing}/{_digest(value)}", document)
+        self._documents.put(f"{request.thing}/{objects.digest(value)}", document)
         return Response(200, {"token_value": value, "token_info": _shown(document)})
 
     def _lifetime(self, request: Request, body: JsonObject) -> int:
@@ -142,10 +143,6 @@ class PersonalTokens:
             "owner_id": owner,
             **number,
         }
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _shown(token: Document) -> JsonObject:

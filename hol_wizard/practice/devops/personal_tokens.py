@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import string
 import uuid
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.directory import objects
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 
@@ -68,7 +68,7 @@ class PersonalTokens:
         value += "".join(secrets.choice(_LETTERS) for _ in range(84 - len(value)))
         document: Document = {
             "id": str(uuid.uuid4()),
-            "digest": _digest(value),
+            "digest": objects.digest(value),
             "owner": owner.id,
             "organization": organization,
             "name": name,
@@ -81,7 +81,7 @@ class PersonalTokens:
 
     def find(self, value: str) -> Document | None:
         """Return the record of a token, expired or not; None if it never existed or was revoked."""
-        digest = _digest(value)
+        digest = objects.digest(value)
         return next((each for each in self._documents if each["digest"] == digest), None)
 
     def of(self, owner: str, organization: str) -> list[Document]:
@@ -144,7 +144,3 @@ def may(scope: str, method: str, path: str, *, pushes: bool = False) -> bool:
         if part in path:
             return bool(held & set(writing if writes else reading))
     return True
-
-
-def _digest(value: str) -> str:
-    return hashlib.sha256(value.encode()).hexdigest()

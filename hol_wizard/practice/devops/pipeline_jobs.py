@@ -8,12 +8,12 @@ service it may also change some things, such as tags of builds.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.directory import objects
 from hol_wizard.practice.kernel.register import Register
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
@@ -48,12 +48,12 @@ class PipelineJobs(Register):
         token = secrets.token_urlsafe(48)
         about = {each: project[each] for each in ("id", "name", "organization")}
         document = {"id": identity, "plan": plan, "project": about, "connections": list(connections)}
-        self.keep({**document, "digest": _digest(token)})
+        self.keep({**document, "digest": objects.digest(token)})
         return token
 
     def holder(self, token: str) -> BuildService | None:
         """Return whose access token it is; None if no running job has it."""
-        digest = _digest(token)
+        digest = objects.digest(token)
         for each in self.all():
             if each["digest"] == digest:
                 project, organization = each["project"], str(each["project"]["organization"])
@@ -66,7 +66,3 @@ class PipelineJobs(Register):
         with self._world.store.transaction():
             for each in self.all():
                 self.remove(each["id"])
-
-
-def _digest(value: str) -> str:
-    return hashlib.sha256(value.encode()).hexdigest()

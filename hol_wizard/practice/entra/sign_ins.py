@@ -7,13 +7,13 @@ that the owner's browser will open, was approved through the control port.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.directory import objects
 from hol_wizard.practice.entra.tokens import CODE_SECONDS
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
@@ -52,7 +52,7 @@ class SignIns:
 
     def find(self, secret: str, kind: str) -> Document | None:
         """Return the sign-in with this secret and kind, expired or not; None if there is none."""
-        found = self._waiting.get(_digest(secret))
+        found = self._waiting.get(objects.digest(secret))
         return found if found is not None and found["kind"] == kind else None
 
     def outcome(self, sign_in: Document) -> str:
@@ -61,7 +61,7 @@ class SignIns:
 
     def end(self, secret: str) -> None:
         """Delete a sign-in, so that it issues no second token."""
-        self._waiting.delete(_digest(secret))
+        self._waiting.delete(objects.digest(secret))
 
     def approve(self, body: dict[str, Any]) -> dict[str, Any]:
         """Handle a request to the control port: approve the sign-in with a code, or one that a browser will open.
@@ -129,7 +129,7 @@ class SignIns:
             self._waiting.delete(key)
 
     def _put(self, secret: str, sign_in: Document) -> None:
-        self._waiting.put(_digest(secret), {**sign_in, "expires": self._world.clock.now() + CODE_SECONDS})
+        self._waiting.put(objects.digest(secret), {**sign_in, "expires": self._world.clock.now() + CODE_SECONDS})
 
     def _word(self) -> str:
         """Return the effect of the owner's approval in this cloud's settings: a person may also decline, or never
@@ -153,7 +153,3 @@ class SignIns:
 
 def _request(path: str, pairs: Iterable[tuple[str, str]]) -> str:
     return repr((path.lower().rstrip("/"), sorted(pairs)))
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()

@@ -7,7 +7,6 @@ what counts is that this server has issued them.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import secrets
 import uuid
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hol_wizard.practice import seed
+from hol_wizard.practice.directory import objects
 from hol_wizard.practice.kernel.service import Request
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
@@ -53,7 +53,7 @@ class Tokens:
         self._documents = world.collection("tokens", self)
 
     def _keep(self, token: str, document: Document) -> str:
-        self._documents.put(_digest(token), document)
+        self._documents.put(objects.digest(token), document)
         return token
 
     def issue_access(self, principal: seed.Principal, audience: str, client_id: str, issuer: str) -> str:
@@ -130,7 +130,7 @@ class Tokens:
 
     def find(self, token: str, kind: str) -> Document | None:
         """Return the data of a token of this kind, expired or not; None if it was never issued."""
-        document = self._documents.get(_digest(token))
+        document = self._documents.get(objects.digest(token))
         return document if document is not None and document["kind"] == kind else None
 
     def bearer(self, request: Request) -> tuple[Document | None, str]:
@@ -148,7 +148,7 @@ class Tokens:
 
     def spend(self, token: str) -> None:
         """Invalidate a single-use token."""
-        self._documents.delete(_digest(token))
+        self._documents.delete(objects.digest(token))
 
     def expire(self, kind: str) -> int:
         """Expire every token of this kind, and return how many there were."""
@@ -163,10 +163,6 @@ class Tokens:
         for key, document in self._documents.items():
             if 0 < document["expires"] < limit:
                 self._documents.delete(key)
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def correlation() -> str:
