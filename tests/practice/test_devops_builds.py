@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -449,6 +450,9 @@ def test_a_plan_says_what_a_run_would_do(ground: Ground) -> None:
     assert plan["repositories"][0]["commit"] == ground.git("rev-parse", "HEAD")
     again = control.plan_pipeline("practice", "lab", 0, name="build", file="azure-pipelines.yml")
     assert again["digest"] == plan["digest"]
+    # As in a request to run it, null is no value.
+    again = control.plan_pipeline("practice", "lab", 1, branch="main", templateParameters={"environment": None})
+    assert again["digest"] == plan["digest"]
     for pipeline, more, why in (
         (9, {}, "there is no pipeline 9"),
         (1, {"branch": "none"}, "Could not find branch refs/heads/none"),
@@ -462,6 +466,19 @@ def test_a_plan_says_what_a_run_would_do(ground: Ground) -> None:
         control.consent_to_pipeline("0" * 64)
     with pytest.raises(ControlError, match="SHA-256"):
         control.consent_to_pipeline("0")
+
+
+@pytest.mark.parametrize("revision", ["main~0", "main^{commit}"])
+def test_a_revision_that_git_computes_is_not_a_branch(ground: Ground, revision: str) -> None:
+    plan = ground.cloud.control.plan_pipeline
+    with pytest.raises(ControlError, match=re.escape(f"Could not find branch refs/heads/{revision} in the repository")):
+        plan("practice", "lab", 1, branch=revision)
+    ground.push(
+        f"resources:\n  repositories:\n  - {{repository: x, type: git, name: lab, ref: '{revision}'}}\n"
+        "trigger: none\nsteps:\n- bash: echo 1\n"
+    )
+    with pytest.raises(ControlError, match=re.escape(f"The repository lab has no {revision}.")):
+        plan("practice", "lab", 1, branch="main")
 
 
 def test_a_run_without_a_parallel_job_fails_and_says_so(ground: Ground) -> None:

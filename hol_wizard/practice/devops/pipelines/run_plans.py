@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops.organizations import ORGANIZATIONS
 from hol_wizard.practice.devops.pipelines.definitions import YAML, Definitions, variables
-from hol_wizard.practice.devops.pipelines.queueing import Queueing, Wanted
+from hol_wizard.practice.devops.pipelines.queueing import Queueing, Wanted, template_parameters
 from hol_wizard.practice.devops.pipelines.scope import Place
 from hol_wizard.practice.devops.pipelines.upstream import NotRunnableError
 from hol_wizard.practice.devops.projects import Projects
+from hol_wizard.practice.kernel.service import JsonObject, texts
 from hol_wizard.practice.kernel.store import Document
 from hol_wizard.practice.kernel.world import World
 from hol_wizard.practice.pipelines.orchestrate.request import RunRequest, Source
@@ -35,7 +36,7 @@ class RunPlans:
         self._definitions = world.part(Definitions)
         self._queueing = queueing
 
-    async def __call__(self, body: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+    async def __call__(self, body: JsonObject) -> tuple[dict[str, str], dict[str, Any]]:
         """Return the digests of a run, and what to show of it.
 
         Args:
@@ -52,9 +53,9 @@ class RunPlans:
             branch=str(body.get("branch") or ""),
             commit=str(body.get("commit") or ""),
             by=str(body.get("by") or seed.ATTENDEE.id),
-            variables=_texts(body, "variables"),
-            template_parameters=_texts(body, "templateParameters"),
-            skipped_stages=[str(each) for each in body.get("stagesToSkip") or []],
+            variables=_variables(body),
+            template_parameters=template_parameters(body),
+            skipped_stages=texts(body, "stagesToSkip"),
         )
         try:
             request = await self._queueing.pinned(place, definition, wanted)
@@ -63,7 +64,7 @@ class RunPlans:
         plain = {name: "***" if each.secret else each.value for name, each in variables(definition).items()}
         return request.programs, {**shown(request), "settings": plain}
 
-    def _definition(self, place: Place, body: Mapping[str, Any]) -> Document:
+    def _definition(self, place: Place, body: JsonObject) -> Document:
         number, name, file = (str(body.get(each) or "") for each in ("pipeline", "name", "file"))
         if not number and name and file:
             process = {"type": YAML, "yamlFilename": file}
@@ -82,10 +83,10 @@ class RunPlans:
         return Place.of(found)
 
 
-def _texts(body: Mapping[str, Any], name: str) -> dict[str, str]:
-    found = body.get(name) or {}
+def _variables(body: JsonObject) -> dict[str, str]:
+    found = body.get("variables") or {}
     if not isinstance(found, dict) or any(isinstance(each, dict | list) for each in found.values()):
-        raise ValueError(f"{name} is an object of texts")
+        raise ValueError("variables is an object of texts")
     return {key: str(each) for key, each in found.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from hol_wizard.practice.kernel.store import Document
 
 _FACTS = "%H%x00%an%x00%ae%x00%at%x00%B%x00%x01"
 _MOST_CHANGES = 200
+_COMPUTED = re.compile(r"[~^:]|@\{|\.\.")
+"""What makes git compute a revision, such as `main~1`. No ref has it in its name (git-check-ref-format)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Sources:
         found = (await refs(path)).get(branch)
         if found is not None:
             return found.commit
-        return await _said(path, "rev-parse", "--verify", "--quiet", f"{branch}^{{commit}}")
+        return "" if _COMPUTED.search(branch) else await _said(path, *_commit_of(branch))
 
     async def has(self, project: Document, commit: str) -> bool:
         """Return whether a repository has a commit with this whole ID."""
@@ -162,8 +165,9 @@ class CommittedFiles:
     def _pinned(self, repository: str, ref: str) -> Pin:
         for project, folder in self._others:
             if _is_named(project, repository):
-                for name in (full_branch(ref) or bare_refs.head(folder), f"{TAGS}{ref}"):
-                    found = bare_git.read(folder, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+                names = (full_branch(ref) or bare_refs.head(folder), f"{TAGS}{ref}")
+                for name in () if _COMPUTED.search(ref) else names:
+                    found = bare_git.read(folder, *_commit_of(name))
                     if found.code == 0:
                         return Pin(project, folder, name, found.text.strip())
                 raise LookupError(f"the repository {repository} has no {ref or 'branches'}")
@@ -181,6 +185,11 @@ def _file_at(folder: Path, commit: str, path: str) -> str | None:
     """Return the text of a file in a commit; None if it does not exist."""
     done = bare_git.read(folder, "cat-file", "blob", f"{commit}:{path.lstrip('/')}")
     return done.out.decode("utf-8-sig", "replace") if done.code == 0 else None
+
+
+def _commit_of(ref: str) -> tuple[str, ...]:
+    """Return the git command that writes the ID of a ref's commit."""
+    return "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"
 
 
 async def _said(folder: Path, *words: str) -> str:
