@@ -67,11 +67,11 @@ class Control(launch.ControlClient):
         self._context = ssl.create_default_context(cafile=endpoints["ca_file"])
         self._connections = threading.local()
 
-    def connect(self, timeout: float = launch.ASK_SECONDS) -> http.client.HTTPSConnection:
+    def connect(self) -> http.client.HTTPSConnection:
         kept: _Kept | None = getattr(self._connections, "kept", None)
         if kept is None:
             address = self._address
-            kept = _Kept(str(address.hostname), address.port, timeout=timeout, context=self._context)
+            kept = _Kept(str(address.hostname), address.port, timeout=launch.ASK_SECONDS, context=self._context)
             self._connections.kept = kept
         return kept
 

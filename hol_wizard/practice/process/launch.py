@@ -163,27 +163,55 @@ def read_endpoints(state: Path) -> dict[str, Any] | None:
     return document if isinstance(document, dict) and wanted <= set(document) else None
 
 
+def connect(endpoints: Mapping[str, Any], service: str) -> http.client.HTTPSConnection:
+    """Return a connection to a service of a server, which trusts only this server's CA.
+
+    Raises:
+        LaunchError: The CA cannot be read.
+    """
+    import http.client
+    import ssl
+
+    try:
+        context = ssl.create_default_context(cafile=endpoints["ca_file"])
+    except OSError as error:
+        raise LaunchError(f"{endpoints['ca_file']} cannot be read: {error}") from error
+    address = urlsplit(str(endpoints[service]))
+    return http.client.HTTPSConnection(str(address.hostname), address.port, timeout=ASK_SECONDS, context=context)
+
+
+def exchange(
+    connection: http.client.HTTPSConnection, method: str, path: str, body: object, headers: Mapping[str, str]
+) -> tuple[int, Any]:
+    """Send a request with JSON, close the connection, and return the response's status and JSON; None if it is empty.
+
+    Raises:
+        LaunchError: There is no response.
+    """
+    import http.client
+
+    content = None if body is None else json.dumps(body).encode()
+    sent = dict(headers) if body is None else {**headers, "Content-Type": "application/json"}
+    try:
+        connection.request(method, path, content, sent)
+        response = connection.getresponse()
+        text = response.read()
+        return response.status, json.loads(text) if text else None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise LaunchError(f"The practice cloud does not respond: {error}", "Start it again.") from error
+    finally:
+        connection.close()
+
+
 class ControlClient:
     """Client for the control port of one server."""
 
     def __init__(self, endpoints: Mapping[str, Any]) -> None:
         self._endpoints = endpoints
 
-    def connect(self, timeout: float = ASK_SECONDS) -> http.client.HTTPSConnection:
-        """Return a connection that trusts only this server's CA.
-
-        Raises:
-            LaunchError: The CA cannot be read.
-        """
-        import http.client
-        import ssl
-
-        try:
-            context = ssl.create_default_context(cafile=self._endpoints["ca_file"])
-        except OSError as error:
-            raise LaunchError(f"{self._endpoints['ca_file']} cannot be read: {error}") from error
-        address = urlsplit(str(self._endpoints["control"]))
-        return http.client.HTTPSConnection(str(address.hostname), address.port, timeout=timeout, context=context)
+    def connect(self) -> http.client.HTTPSConnection:
+        """Return a connection to the control port, as `connect` does."""
+        return connect(self._endpoints, "control")
 
     @property
     def headers(self) -> dict[str, str]:
@@ -197,20 +225,7 @@ class ControlClient:
             LaunchError: There is no response.
             ControlError: The server refused.
         """
-        import http.client
-
-        connection = self.connect()
-        content = None if body is None else json.dumps(body).encode()
-        headers = {**self.headers, "Content-Type": "application/json"} if body is not None else self.headers
-        try:
-            connection.request(method, path, content, headers)
-            response = connection.getresponse()
-            status, text = response.status, response.read()
-            answer = json.loads(text)
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            raise LaunchError(f"The practice cloud does not respond: {error}", "Start it again.") from error
-        finally:
-            connection.close()
+        status, answer = exchange(self.connect(), method, path, body, self.headers)
         if not isinstance(answer, dict) or status >= 400:
             reason = answer.get("error") if isinstance(answer, dict) else answer
             raise ControlError(f"The practice cloud refused: {reason}")

@@ -6,18 +6,14 @@ Everything uses the service's own API with a token of that person, so that it re
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from typing import Any, Final
+from urllib.parse import quote, urlencode
 
 from hol_wizard.practice import seed
 from hol_wizard.practice.devops.members import member_id
-from hol_wizard.practice.process.launch import ASK_SECONDS, ControlClient, ControlError, LaunchError
-
-if TYPE_CHECKING:
-    import http.client
+from hol_wizard.practice.process.launch import ControlClient, ControlError, LaunchError, connect, exchange
 
 SECOND: Final = (seed.ORGANIZER, seed.ATTENDEE)
 """The people to play by default: the first of them who has the permission. Both see every project."""
@@ -57,28 +53,11 @@ class Person:
         where = "/".join(quote(each) for each in (self.organization, project) if each)
         address = f"/{where}/_apis{path}?{urlencode({'api-version': '7.1', **query}, safe='$')}"
         signed_in = base64.b64encode(f":{self._token['token']}".encode()).decode()
-        headers = {"Authorization": f"Basic {signed_in}", "Content-Type": "application/json"}
-        connection = self._connection()
-        try:
-            connection.request(method, address, None if body is None else json.dumps(body), headers)
-            response = connection.getresponse()
-            text = response.read()
-            found = json.loads(text) if text else {}
-        except (OSError, ValueError) as error:
-            raise LaunchError(f"The practice cloud does not respond: {error}", "Start it again.") from error
-        finally:
-            connection.close()
-        if response.status >= 400:
-            raise ControlError(f"Azure DevOps refused: {found.get('message', response.status)}")
-        return dict(found)
-
-    def _connection(self) -> http.client.HTTPSConnection:
-        import http.client
-        import ssl
-
-        address = urlsplit(str(self._endpoints["devops"]))
-        trusted = ssl.create_default_context(cafile=self._endpoints["ca_file"])
-        return http.client.HTTPSConnection(str(address.hostname), address.port, timeout=ASK_SECONDS, context=trusted)
+        headers = {"Authorization": f"Basic {signed_in}"}
+        status, found = exchange(connect(self._endpoints, "devops"), method, address, body, headers)
+        if status >= 400:
+            raise ControlError(f"Azure DevOps refused: {(found or {}).get('message', status)}")
+        return dict(found or {})
 
 
 @contextmanager
