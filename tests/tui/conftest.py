@@ -1,16 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 
 from hol_wizard.paths import Home
 from hol_wizard.tui import flows
 from hol_wizard.tui.app import HolWizardApp
 from tests.tui.fake_wizard import FakeWizard
+from tests.tui.looking import until, until_seen
 
 MakeApp = Callable[..., HolWizardApp]
 
@@ -42,10 +45,21 @@ def make_app(fake: FakeWizard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @contextmanager
 def holding(fake: FakeWizard) -> Iterator[None]:
     """Hold every solve before its end until the block is left."""
-    import threading
-
     fake.world.hold = threading.Event()
     try:
         yield
     finally:
         fake.world.hold.set()
+
+
+@asynccontextmanager
+async def solving(pilot: Pilot[int], fake: FakeWizard, *keys: str) -> AsyncIterator[None]:
+    """Agree to the solve that these keys start, and hold it before its end until the block is left."""
+    app = pilot.app
+    assert isinstance(app, HolWizardApp)
+    await pilot.press(*keys)
+    await until_seen(pilot, "+ create", "Do it")
+    with holding(fake):
+        await pilot.press("enter")
+        await until(pilot, lambda: app.working is not None)
+        yield

@@ -25,7 +25,7 @@ from hol_wizard.tui.overview_screen import OverviewScreen
 from hol_wizard.tui.section_screen import SectionScreen
 from hol_wizard.tui.ui_state import UiState
 from hol_wizard.wizard import conversation
-from tests.tui.conftest import MakeApp, holding
+from tests.tui.conftest import MakeApp, holding, solving
 from tests.tui.fake_wizard import RUNS, FakeWizard
 from tests.tui.looking import at_rest, seen, until, until_seen
 
@@ -161,11 +161,7 @@ async def test_ctrl_c_while_a_solve_runs_asks_first_and_staying_goes_on(make_app
     app = make_app("resource-groups")
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
-        await pilot.press("S")
-        await until_seen(pilot, "+ create")
-        with holding(fake):
-            await pilot.press("enter")
-            await until(pilot, lambda: app.working is not None)
+        async with solving(pilot, fake, "S"):
             await pilot.press("ctrl+c")
             await until_seen(pilot, "Something is still running")
             await pilot.press("ctrl+c", "q")
@@ -184,10 +180,7 @@ async def test_leaving_offers_to_cancel_what_a_solve_leaves_running(
     app = make_app("resource-groups")
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
-        await pilot.press("S")
-        await until_seen(pilot, "+ create")
-        with holding(fake):
-            await pilot.press("enter")
+        async with solving(pilot, fake, "S"):
             await until(pilot, lambda: app.board.working(app.board.targets))
             run = app.working
             await pilot.press("ctrl+c")
@@ -215,11 +208,7 @@ async def test_stopping_then_leaving_waits_for_the_safe_point(make_app: MakeApp,
     app = make_app("resource-groups")
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
-        await pilot.press("S")
-        await until_seen(pilot, "+ create")
-        with holding(fake):
-            await pilot.press("enter")
-            await until(pilot, lambda: app.working is not None)
+        async with solving(pilot, fake, "S"):
             await pilot.press("q")
             await until_seen(pilot, "Something is still running")
             await pilot.press("s")
@@ -232,11 +221,7 @@ async def test_leaving_when_done_lets_the_work_end(make_app: MakeApp, fake: Fake
     app = make_app("resource-groups")
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
-        await pilot.press("S")
-        await until_seen(pilot, "+ create")
-        with holding(fake):
-            await pilot.press("enter")
-            await until(pilot, lambda: app.working is not None)
+        async with solving(pilot, fake, "S"):
             await pilot.press("q")
             await until_seen(pilot, "Something is still running")
             await pilot.press("w")

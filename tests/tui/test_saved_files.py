@@ -12,7 +12,7 @@ from hol_wizard.engine.registry import CHECKS
 from hol_wizard.tui import section_screen
 from hol_wizard.tui.saved_files import SavedFiles
 from tests.fake_wizard import CHECK
-from tests.tui.conftest import MakeApp, holding
+from tests.tui.conftest import MakeApp, solving
 from tests.tui.fake_wizard import FakeWizard
 from tests.tui.looking import at_rest, until, until_seen
 
@@ -70,11 +70,7 @@ async def test_nothing_is_checked_while_a_solve_runs_but_afterwards(
     app = make_app("resource-groups")
     async with app.run_test(size=(120, 40)) as pilot:
         await at_rest(pilot)
-        with holding(fake):
-            await pilot.press("down", "s")
-            await until_seen(pilot, "Do it")
-            await pilot.press("enter")
-            await until(pilot, lambda: app.working is not None)
+        async with solving(pilot, fake, "down", "s"):
             looks = fake.world.looks.count(DEV)
             file.write_text("def test_mine(): ...")
             await pilot.pause(0.2)

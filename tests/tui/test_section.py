@@ -11,7 +11,7 @@ from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.lab.model import Target
 from hol_wizard.tui.section_screen import SectionScreen
 from hol_wizard.tui.widgets.log_lines import LogLines
-from tests.tui.conftest import MakeApp, holding
+from tests.tui.conftest import MakeApp, holding, solving
 from tests.tui.fake_wizard import CHOSEN, FakeWizard
 from tests.tui.looking import at_rest, seen, until, until_seen
 
@@ -292,10 +292,7 @@ async def test_signing_in_elsewhere_shows_address_and_code_until_it_is_done(
     app = make_app("set-up")
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
-        await pilot.press("down", "down", "s")
-        await until_seen(pilot, "+ create")
-        with holding(fake):
-            await pilot.press("enter")
+        async with solving(pilot, fake, "down", "down", "s"):
             await until_seen(pilot, "https://microsoft.com/devicelogin", "ABCD-1234", "Waiting for you")
             await pilot.press("y")
             await until(pilot, lambda: app.clipboard == "ABCD-1234")
@@ -309,10 +306,7 @@ async def test_giving_up_the_sign_in_stops_it(make_app: MakeApp, fake: FakeWizar
     app = make_app("set-up")
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
-        await pilot.press("down", "down", "s")
-        await until_seen(pilot, "+ create")
-        with holding(fake):
-            await pilot.press("enter")
+        async with solving(pilot, fake, "down", "down", "s"):
             await until_seen(pilot, "ABCD-1234")
             await pilot.press("escape")
             await until(pilot, lambda: app.working is None)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from textual.drivers.headless_driver import HeadlessDriver
 
-from tests.tui.conftest import MakeApp, holding
+from tests.tui.conftest import MakeApp, solving
 from tests.tui.fake_wizard import FakeWizard
 from tests.tui.looking import at_rest, until, until_seen
 
@@ -25,7 +25,7 @@ def marker(fake: FakeWizard, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def leaves_its_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the pilot's terminal be left, as a real one."""
+    """Give the pilot a terminal that can be left, as a real one can."""
     monkeypatch.setattr(HeadlessDriver, "can_suspend", True)
 
 
@@ -47,11 +47,7 @@ async def test_no_shell_opens_while_something_is_changed(make_app: MakeApp, fake
     app = make_app("resource-groups")
     async with app.run_test(size=(100, 30)) as pilot:
         await at_rest(pilot)
-        await pilot.press("S")
-        await until_seen(pilot, "+ create")
-        with holding(fake):
-            await pilot.press("enter")
-            await until(pilot, lambda: app.working is not None)
+        async with solving(pilot, fake, "S"):
             await pilot.press("!")
             await until_seen(pilot, "Open a shell on this cloud", "is running: wait until it has ended")
         await until(pilot, lambda: app.working is None)

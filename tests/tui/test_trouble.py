@@ -7,7 +7,7 @@ import pytest
 from hol_wizard.engine.results import Expectation, Result, Status
 from hol_wizard.tui.overview_screen import OverviewScreen
 from hol_wizard.tui.section_screen import SectionScreen
-from tests.tui.conftest import MakeApp, holding
+from tests.tui.conftest import MakeApp, solving
 from tests.tui.fake_wizard import FakeWizard
 from tests.tui.looking import at_rest, screen_of, seen, until, until_seen
 
@@ -116,11 +116,7 @@ async def test_a_failed_solve_does_not_take_the_cursor_before_it_has_ended(make_
     app = make_app(SECTION)
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
-        await pilot.press("S")
-        await until_seen(pilot, "Do it")
-        with holding(fake):
-            await pilot.press("enter")
-            await until(pilot, lambda: app.working is not None)
+        async with solving(pilot, fake, "S"):
             await pilot.press("end")
             assert isinstance(app.screen, SectionScreen)
             last = app.screen.target

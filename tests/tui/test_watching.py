@@ -12,7 +12,7 @@ from hol_wizard.engine.results import Result, Status
 from hol_wizard.paths import Home
 from hol_wizard.tui import watching_app
 from hol_wizard.tui.section_screen import SectionScreen
-from tests.tui.conftest import MakeApp, holding
+from tests.tui.conftest import MakeApp, solving
 from tests.tui.fake_wizard import FakeWizard
 from tests.tui.looking import at_rest, screen_of, seen, until, until_seen
 
@@ -22,7 +22,7 @@ DEV = f"{GROUP}@dev"
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the clock of the watch run a hundred times as fast."""
+    """Make the clock of the watch a hundred times as fast."""
     monkeypatch.setattr(watching_app, "TICK", 0.01)
     monkeypatch.setattr(watching, "CLOUD_EVERY", 0.2)
     monkeypatch.setattr(watching, "LOCAL_EVERY", 0.05)
@@ -86,11 +86,8 @@ async def test_nothing_is_looked_at_while_a_solve_writes(make_app: MakeApp, fake
     app = make_app("resource-groups")
     async with app.run_test(size=(80, 24)) as pilot:
         await at_rest(pilot)
-        await pilot.press("down", "s")
-        await until_seen(pilot, "Do it")
-        with holding(fake):
-            await pilot.press("enter")
-            await until(pilot, lambda: app.working is not None and "PUT /subs" in str(app.board.logs))
+        async with solving(pilot, fake, "down", "s"):
+            await until(pilot, lambda: "PUT /subs" in str(app.board.logs) and not app._looking)
             looks = len(fake.world.looks)
             app.post_message(events.AppFocus())
             await pilot.pause(0.5)
@@ -104,7 +101,7 @@ async def test_nothing_is_looked_at_after_a_long_time_without_a_key(make_app: Ma
         await pilot.press("down", "p")
         fake.watching.watch.attend(time.monotonic() - watching.IDLE_AFTER - 1)
         await until_seen(pilot, "any key continues")
-        await pilot.pause(0.1)
+        await until(pilot, lambda: not app._looking)
         looks = len(fake.world.looks)
         await pilot.pause(0.4)
         assert len(fake.world.looks) == looks
