@@ -186,7 +186,7 @@ def test_a_damaged_file_of_the_azure_cli_is_named_instead_of_nobody(tmp_path: Pa
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
 @pytest.mark.parametrize("name", ["config/azure/default.toml", "state/azure/default/progress.json"])
-def test_a_named_pipe_in_the_place_of_a_file_holds_nobody_up(tmp_path: Path, name: str) -> None:
+def test_a_named_pipe_instead_of_a_file_makes_nobody_wait(tmp_path: Path, name: str) -> None:
     pipe = tmp_path / "wizard" / name
     pipe.parent.mkdir(parents=True)
     os.mkfifo(pipe)

@@ -36,7 +36,7 @@ def test_the_first_start_asks_what_one_wants(typed: str, front: str, practice: b
 
 
 @pytest.mark.parametrize("typed", ["", "q\n", "3\n", "4\nq\n"])
-def test_whoever_leaves_starts_nothing(typed: str) -> None:
+def test_leaving_the_question_starts_nothing(typed: str) -> None:
     assert welcome.ask(options(), io.StringIO(typed), io.StringIO(), "tui") is None
 
 

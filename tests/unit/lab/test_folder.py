@@ -114,7 +114,7 @@ def test_a_document_that_could_do_harm_is_not_shown(lab: Path, text: str, proble
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
-def test_links_pipes_and_folders_in_the_place_of_a_document_are_not_followed(lab: Path, tmp_path: Path) -> None:
+def test_links_pipes_and_folders_instead_of_a_document_are_not_followed(lab: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside.md"
     outside.write_text(DOCUMENT, encoding="utf-8")
     (lab / "01-one.md").unlink()
