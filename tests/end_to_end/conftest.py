@@ -63,10 +63,15 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     launch.stop(made.home / "state" / "practice")
 
 
-@pytest.fixture
-def attendees_machine(machine: Machine) -> Machine:
-    """A machine whose git knows the attendee, and whose clone is beside the wizard's own folder."""
+def of_the_attendee(machine: Machine) -> Machine:
+    """Make git know the attendee, and put the clone beside the wizard's own folder."""
     for each in ("AUTHOR", "COMMITTER"):
         machine.more |= {f"GIT_{each}_NAME": "Alex Attendee", f"GIT_{each}_EMAIL": "attendee@practice.example"}
     machine.more |= {"HOL_WIZARD_CLONE_FOLDER": str(machine.home.parent / "clone" / "practice-hol")}
     return machine
+
+
+@pytest.fixture
+def attendees_machine(machine: Machine) -> Machine:
+    """A machine whose git knows the attendee, and whose clone is beside the wizard's own folder."""
+    return of_the_attendee(machine)

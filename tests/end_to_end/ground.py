@@ -144,9 +144,7 @@ class Ground:
         Yields:
             `solve` or `teardown`, each time that one has come to its end.
         """
-        seed = int(_GIVEN_SEED or random.SystemRandom().randrange(1_000_000))
-        moments = random.Random(seed + number)  # noqa: S311 it only picks moments
-        print(f"\nround {number}: {SEED}={seed}")  # noqa: T201 to play a failed run again
+        moments = _moments(number)
         left = {"solve": kills - kills // 3, "teardown": kills // 3}
         aims = {doing: _Aim(lines, pause) for doing in left}
         at_work, ends, doing = 0, 0, "solve"
@@ -181,6 +179,42 @@ class Ground:
         print(f"{at_work} of {kills} kills came while something was written")  # noqa: T201
         assert at_work * 2 >= kills, f"only {at_work} of {kills} kills came while something was written"
 
+    def kill_each_run(self, targets: Sequence[str], *, rounds: int, kills: int, lines: int) -> Iterator[str]:
+        """Solve the targets and tear them down, in turn, each killed some times before it comes to its end.
+
+        Args:
+            targets: What is solved and torn down.
+            rounds: Of a solve and a teardown.
+            kills: SIGKILLs before each of them.
+            lines: Ledger lines that a run writes at most before it is killed.
+
+        Yields:
+            `solve` or `teardown`, each time that one has come to its end.
+        """
+        moments, hits = _moments(), 0
+        for _ in range(rounds):
+            for doing in ("solve", "teardown"):
+                hits += sum(self._killed(doing, targets, moments, lines) for _ in range(kills))
+                done = self.run(doing, *targets, "--yes")
+                assert done.returncode == 0, done.stdout + done.stderr
+                yield doing
+        facts = Counter(entry["fact"] for entry in self.ledger())
+        print(f"{hits} of {rounds * kills * 2} kills hit a run; {dict(sorted(facts.items()))}")  # noqa: T201
+        assert hits > rounds
+
+    def _killed(self, doing: str, targets: Sequence[str], moments: random.Random, lines: int) -> bool:
+        """Kill a run when it has written some lines into the ledger; return whether it was still running."""
+        process, before = self.start(doing, *targets, "--yes"), len(self.ledger())
+        written, end = moments.randint(1, lines), time.monotonic() + 60
+        while process.poll() is None and len(self.ledger()) < before + written:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        time.sleep(moments.random() * 0.1)
+        alive = process.poll() is None
+        process.kill()
+        process.communicate()
+        return alive
+
     def _lines(self) -> int:
         return self.ledger_file.read_bytes().count(b"\n") if self.ledger_file.exists() else 0
 
@@ -206,6 +240,13 @@ class Ground:
             made.end()
         launch.stop(state)
         contracts.assert_valid(cloud.exchanges())
+
+
+def _moments(number: int = 0) -> random.Random:
+    """Return what picks the moments of kills; the seed that it prints plays a failed run again."""
+    seed = int(_GIVEN_SEED or random.SystemRandom().randrange(1_000_000))
+    print(f"\nround {number}: {SEED}={seed}")  # noqa: T201
+    return random.Random(seed + number)  # noqa: S311 it only picks moments
 
 
 def made_twice(exchanges: list[dict[str, Any]]) -> list[str]:
