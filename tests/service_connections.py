@@ -14,7 +14,7 @@ def azure_connection(name: str, parameters: Mapping[str, str], **more: Any) -> d
     Args:
         name: Its name.
         parameters: The tenant and the client ID.
-        more: Further members, or others in their place.
+        more: Further members, or members to replace.
     """
     return {
         "name": name,

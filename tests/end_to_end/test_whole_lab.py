@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,13 +18,14 @@ from hol_wizard.lab.people import person_of, words_for
 from hol_wizard.practice.process import launch
 from hol_wizard.resources.build_settings import FILE
 from hol_wizard.services.containers.workbench import LAB_LABEL
-from tests.end_to_end.conftest import Machine
+from tests.end_to_end.conftest import Machine, of_the_attendee
 from tests.end_to_end.ground import Ground
 from tests.end_to_end.test_kill_build import clone, images
 from tests.end_to_end.test_kill_infrastructure import adopted_without_a_reason, left_over
 from tests.practice.conftest import Arm, user_token
 from tests.practice.test_devops import as_user
 from tests.steps.test_build_container import engine
+from tests.waiting import until
 
 __all__ = ["engine"]
 
@@ -58,27 +57,21 @@ def not_good(checked: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 def solved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     """A machine without a container engine on which one command has done the whole lab."""
     root = tmp_path_factory.mktemp("whole")
-    machine = Machine(root / "home")
-    for each in ("AUTHOR", "COMMITTER"):
-        machine.more |= {f"GIT_{each}_NAME": "Alex Attendee", f"GIT_{each}_EMAIL": "attendee@practice.example"}
-    machine.more |= {"HOL_WIZARD_CLONE_FOLDER": str(root / "clone" / "practice-hol"), "DOCKER_HOST": NO_ENGINE}
-    # The practice cloud, which this process starts, runs the steps of pipelines.
-    before = os.environ.get("DOCKER_HOST")
-    os.environ["DOCKER_HOST"] = NO_ENGINE
+    machine = of_the_attendee(Machine(root / "home"))
+    machine.more["DOCKER_HOST"] = NO_ENGINE
     try:
-        with Ground.of(machine, speed=SPEED) as ground:
-            done = ground.run(*WHOLE, timeout=300)
-            assert done.returncode == DONE, told(done)
-            (root / "said").write_text(done.stdout, encoding="utf-8")
-            ground.cloud.control.take_snapshot(SNAPSHOT)
-            for part in (*PARTS, "../clone"):
-                _copy(machine.home / part, root / "kept" / part.removeprefix("../"))
-            yield ground
+        with pytest.MonkeyPatch.context() as environment:
+            # The practice cloud, which this process starts, runs the steps of pipelines.
+            environment.setenv("DOCKER_HOST", NO_ENGINE)
+            with Ground.of(machine, speed=SPEED) as ground:
+                done = ground.run(*WHOLE, timeout=300)
+                assert done.returncode == DONE, told(done)
+                (root / "said").write_text(done.stdout, encoding="utf-8")
+                ground.cloud.control.take_snapshot(SNAPSHOT)
+                for part in (*PARTS, "../clone"):
+                    _copy(machine.home / part, root / "kept" / part.removeprefix("../"))
+                yield ground
     finally:
-        if before is None:
-            del os.environ["DOCKER_HOST"]
-        else:
-            os.environ["DOCKER_HOST"] = before
         launch.stop(machine.home / "state" / "practice")
 
 
@@ -172,21 +165,21 @@ class TestWithoutAnEngine:
         there = arm(ground)
         for name in parents:
             assert there.ask("DELETE", f"/resourcegroups/{name}").status_code in {200, 202}
-        _until(lambda: not {each["name"] for each in _groups(there)} & set(parents))
+        until(lambda: not {each["name"] for each in _groups(there)} & set(parents))
         torn_down(ground)
 
     def test_a_project_that_somebody_deleted_in_between(self, ground: Ground) -> None:
         devops = as_user(ground.cloud)
         (project,) = devops.ask("GET", "/projects").json()["value"]
         assert devops.ask("DELETE", f"/projects/{project['id']}").status_code == 202
-        _until(lambda: devops.ask("GET", "/projects").json()["value"] == [])
+        until(lambda: devops.ask("GET", "/projects").json()["value"] == [])
         torn_down(ground)
 
     def test_a_workspace_that_somebody_deleted_in_between(self, ground: Ground) -> None:
         there = arm(ground)
         path = "/resourceGroups/practice-db-dev/providers/Microsoft.Databricks/workspaces/practice-dev"
         assert there.ask("DELETE", path, version="2024-05-01").status_code in {200, 202, 204}
-        _until(lambda: there.ask("GET", path, version="2024-05-01").status_code == 404)
+        until(lambda: there.ask("GET", path, version="2024-05-01").status_code == 404)
         torn_down(ground)
 
     def test_a_prefix_that_was_changed_in_between(self, ground: Ground) -> None:
@@ -219,7 +212,7 @@ class TestWithoutAnEngine:
         process = ground.start("solve", "build-pipeline/run-the-pipeline", "--yes")
         runs = {"organization": "practice/practice-hol", "statusFilter": "inProgress"}
         devops = as_user(ground.cloud)
-        _until(lambda: bool(devops.ask("GET", "/build/builds", **runs).json()["value"]))
+        until(lambda: bool(devops.ask("GET", "/build/builds", **runs).json()["value"]))
         process.kill()
         process.communicate()
         torn_down(ground)
@@ -248,10 +241,3 @@ def test_with_a_container_engine_the_very_image_is_built_tested_and_removed(atte
 
 def _groups(there: Arm) -> list[dict[str, Any]]:
     return list(there.ask("GET", "/resourcegroups").json()["value"])
-
-
-def _until(holds: Any) -> None:
-    end = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.1)

@@ -23,18 +23,21 @@ from tests.practice.pipeline_ground import SECONDS, Ground
 from tests.practice.test_devops import as_user, join
 from tests.practice.test_devops_pipelines import Project
 from tests.practice_cloud import SPEED, PracticeCloud
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
-BUILD = """\
+BUILD_OF = """\
 trigger: none
 steps:
 - bash: |
     mkdir -p out
-    echo '{"image_location": "registry.example/img@sha256:1"}' > out/artifacts.json
+    echo '{{"image_location": "{image}"}}' > out/artifacts.json
 - publish: out
   artifact: PipelineArtifacts
 """
+"""A build that does nothing but name the image that it has tested."""
+BUILD = BUILD_OF.format(image="registry.example/img@sha256:1")
 RELEASE = """\
 trigger: none
 resources:
@@ -108,13 +111,12 @@ class Release:
         """Run the build, and return the release that it starts."""
         built = self.ground.run(1)
         assert built["result"] == "succeeded"
-        deadline = time.monotonic() + SECONDS
-        while True:
-            for each in self.ground.project.get("/build/builds", definitions="2")["value"]:
-                if each["triggerInfo"].get("version") == built["buildNumber"]:
-                    return dict(each)
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+
+        def started() -> dict[str, Any] | None:
+            releases: list[dict[str, Any]] = self.ground.project.get("/build/builds", definitions="2")["value"]
+            return next((each for each in releases if each["triggerInfo"].get("version") == built["buildNumber"]), None)
+
+        return until(started)
 
     def pending(self, run: int) -> dict[str, Any]:
         """Wait until a run waits for its approval, and return that."""
@@ -308,10 +310,7 @@ def test_a_release_waits_for_permission_to_use_its_environment(release: Release)
     path = f"/pipelines/pipelinepermissions/environment/{release.production}"
     assert ground.project.ask("PATCH", path, body, **PREVIEW).json()["pipelines"] == []
     run = release.triggered()
-    deadline = time.monotonic() + SECONDS
-    while not (waiting := [each for each in ground.timeline(run["id"]) if each["currentOperation"]]):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    waiting = until(lambda: [each for each in ground.timeline(run["id"]) if each["currentOperation"]])
     assert waiting[0]["type"] == "Checkpoint.Authorization"
     assert (
         "needs permission to access a resource before this run can continue to Production"
@@ -488,10 +487,7 @@ def test_an_approval_outlives_the_practice_cloud(own_state: Path, tmp_path: Path
 def test_a_deployment_that_a_kill_interrupts_has_failed(own_state: Path, tmp_path: Path) -> None:
     release = prepared(started(own_state), tmp_path, RELEASE.replace("echo promoted", "sleep 600"))
     run = release.triggered()
-    deadline = time.monotonic() + SECONDS
-    while not (deployments := release.history(release.production)):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    deployments = until(lambda: release.history(release.production))
     assert not {"result", "finishTime"} & deployments[0].keys()
     release = killed(release, tmp_path)
     assert release.ground.wait(run["id"])["result"] == "failed"

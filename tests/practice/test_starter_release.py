@@ -17,7 +17,7 @@ from tests.practice.conftest import Arm, user_token
 from tests.practice.pipeline_ground import Ground
 from tests.practice.pipelines.files import STARTER, starter_text
 from tests.practice.test_devops_protected import connect
-from tests.practice.test_devops_release import Release, member, own_state, started
+from tests.practice.test_devops_release import BUILD_OF, Release, member, own_state, started
 from tests.practice.test_registry import OCI, Registry, made
 from tests.practice.test_registry_with_docker import BASE, Docker, sign_in
 from tests.practice.test_service_connections import Project as Connections
@@ -31,15 +31,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 ANSWERS = f"STATUS, ANSWER = 200, b'{{\"estimated_wages\": 12.5}}'\n{SERVER}"
 """A server that answers as that of the inference container."""
 NO_MODEL = "raise SystemExit('there is no model')"
-BUILD = """\
-trigger: none
-steps:
-- bash: |
-    mkdir -p out
-    echo '{{"image_location": "{image}"}}' > out/artifacts.json
-- publish: out
-  artifact: PipelineArtifacts
-"""
 SCRIPTS = (
     *("Project_One/promote_pipeline.sh", "Project_One-Tests/smoketest.py"),
     "Project_One-Tests/smoketest_pipeline.sh",
@@ -71,7 +62,7 @@ def prepared(cloud: PracticeCloud, folder: Path, push: Callable[[Registry], str]
         file = ground.clone / script
         file.parent.mkdir(exist_ok=True)
         file.write_text((STARTER / script).read_text(encoding="utf-8"), encoding="utf-8")
-    build = BUILD.format(image=f"{registry.host}/hol-inference@{digest}")
+    build = BUILD_OF.format(image=f"{registry.host}/hol-inference@{digest}")
     made_commit = ground.commit("Starter", **{"azure-pipelines__yml": build, "azure-pipelines-release__yml": release})
     ground.git("push", "--quiet", "origin", "HEAD:main")
     ground.project.create()

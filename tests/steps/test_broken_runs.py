@@ -6,7 +6,6 @@ is off are found in the file (`test_build_pipeline`, `unit/resources/test_pipeli
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,18 +20,19 @@ from hol_wizard.practice import seed
 from hol_wizard.resources import cluster
 from hol_wizard.resources.pipeline_run import lab_run, remedy_of
 from hol_wizard.resources.workspace import workspace
+from hol_wizard.services.databricks.job_runs import JobRun
 from hol_wizard.steps import build_pipeline
 from tests.practice.conftest import VAULTS, Arm, user_token
 from tests.practice_cloud import PracticeCloud
-from tests.snapshots import Snapshots
 from tests.steps.attendee import Attendee
 from tests.steps.databricks import context_of
-from tests.steps.test_build_pipeline import AGENT, CREATE, NAME, RUN, YAML, Pipelines, agreed, assert_solved, seeded
+from tests.steps.test_build_pipeline import AGENT, CREATE, NAME, RUN, YAML, Pipelines, agreed, created, seeded
 from tests.steps.test_repository import Clone
 from tests.steps.test_secrets_on_the_cloud import person, vault, vault_path
 from tests.steps.test_variable_group import GROUP, MANAGED, identity_path, linked, member
+from tests.waiting import until
 
-__all__ = ["linked", "member", "person", "seeded"]
+__all__ = ["created", "linked", "member", "person", "seeded"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
@@ -66,28 +66,23 @@ class Ground:
         return found[0]
 
     def ended(self) -> Result:
-        for _ in range(600):
-            if self.newest().ended:
-                return build_pipeline.run_succeeded(context_of(self.attendee, RUN))
-            time.sleep(0.05)
-        raise AssertionError("the run goes on")
+        until(lambda: self.newest().ended)
+        return build_pipeline.run_succeeded(context_of(self.attendee, RUN))
 
-    def until(self, name: str) -> None:
+    def begun(self, name: str) -> None:
         """Wait until a step of the newest run is in progress."""
-        for _ in range(600):
+
+        def is_in_progress() -> bool:
             run = lab_run(context_of(self.attendee, RUN))
-            if any(each.name == name and each.state == "inProgress" for each in run.records(self.newest())):
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"{name} does not begin")
+            return any(each.name == name and each.state == "inProgress" for each in run.records(self.newest()))
+
+        until(is_in_progress)
 
 
 @pytest.fixture
-def ground(seeded: Attendee, practice_cloud: PracticeCloud, snapshots: Snapshots, tmp_path: Path) -> Ground:
-    snapshots.prepare("with-the-pipeline", practice_cloud, seeded.root, lambda: assert_solved(seeded, CREATE))
-    clone = Clone(practice_cloud, tmp_path / "clone")
-    clone.git("pull", "--quiet", "origin", "main")
-    return Ground(seeded, practice_cloud, clone, Pipelines(practice_cloud))
+def ground(created: Attendee, practice_cloud: PracticeCloud, tmp_path: Path) -> Ground:
+    clone = Clone.of_main(practice_cloud, tmp_path / "clone")
+    return Ground(created, practice_cloud, clone, Pipelines(practice_cloud))
 
 
 def secret_missing(ground: Ground) -> Result:
@@ -122,7 +117,7 @@ def failing_test(ground: Ground) -> Result:
 def cancelled_in_training(ground: Ground) -> Result:
     ground.clone.push(YAML, content=SLOW)
     ground.start()
-    ground.until("Train Model")
+    ground.begun("Train Model")
     build_pipeline.cancel_run(context_of(ground.attendee, RUN))
     return ground.ended()
 
@@ -174,11 +169,8 @@ def test_a_run_waits_for_the_permission_to_use_the_group(ground: Ground) -> None
     ground.project.ask("PATCH", path, body, **{"api-version": "7.1-preview.1"})
     ground.clone.push(YAML, content=f"{START}variables:\n- group: {GROUP}\n{ECHO}")
     ground.start()
-    for _ in range(600):
-        result = build_pipeline.run_succeeded(context_of(ground.attendee, RUN))
-        if "permission" in result.summary:
-            break
-        time.sleep(0.05)
+    until(lambda: "permission" in build_pipeline.run_succeeded(context_of(ground.attendee, RUN)).summary)
+    result = build_pipeline.run_succeeded(context_of(ground.attendee, RUN))
     assert result.status is Status.WAITING
     assert "waiting for permission, which you give on the run's page" in result.summary
     named = build_pipeline.pipeline_exists(context_of(ground.attendee, CREATE))
@@ -197,19 +189,18 @@ def test_the_training_of_a_run_is_followed_in_databricks_and_its_failure_is_the_
     wait = f"until [ -e {go} ]; do sleep 0.1; done; exit 1"
     ground.clone.push(YAML, content=f"{START}steps:\n- script: {wait}\n  displayName: Train Model\n")
     ground.start()
-    ground.until("Train Model")
+    ground.begun("Train Model")
     context = context_of(ground.attendee, RUN)
     found = cluster.find(context)
     assert found is not None
     name = f"Project_One build {ground.newest().id}"
     workspace(context).submit_notebook(name, "/Workspace/Shared/no-such", {}, found.id, 600, uuid.uuid4().hex)
-    for _ in range(600):
-        run = lab_run(context_of(ground.attendee, RUN))
-        training = run.training(ground.newest())
-        if training is not None and training.ended:
-            break
-        time.sleep(0.05)
-    assert training is not None
+
+    def training_that_ended() -> JobRun | None:
+        training = lab_run(context_of(ground.attendee, RUN)).training(ground.newest())
+        return training if training is not None and training.ended else None
+
+    training = until(training_that_ended)
     result = build_pipeline.run_succeeded(context_of(ground.attendee, RUN))
     assert result.status is Status.WAITING
     assert f" steps done, Databricks: {training.state.lower()}, {training.page}" in result.summary

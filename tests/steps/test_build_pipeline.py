@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from tests.steps.databricks import context_of
 from tests.steps.test_repository import Clone
 from tests.steps.test_secrets_on_the_cloud import not_passed, person
 from tests.steps.test_variable_group import Project, linked, member
+from tests.waiting import until
 
 __all__ = ["linked", "member", "person"]
 
@@ -51,6 +51,13 @@ def seeded(linked: Attendee, practice_cloud: PracticeCloud, snapshots: Snapshots
     """Somebody with the service connection, the variable group, and the starter in the repository."""
     snapshots.prepare("before-the-pipeline", practice_cloud, linked.root, lambda: assert_solved(linked, SEED))
     return linked
+
+
+@pytest.fixture
+def created(seeded: Attendee, practice_cloud: PracticeCloud, snapshots: Snapshots) -> Attendee:
+    """The same, with the pipeline."""
+    snapshots.prepare("with-the-pipeline", practice_cloud, seeded.root, lambda: assert_solved(seeded, CREATE))
+    return seeded
 
 
 def assert_solved(attendee: Attendee, *keys: str) -> None:
@@ -97,42 +104,39 @@ def test_the_pipeline_is_created_with_its_permissions_and_deleted(
     assert project.may_use("endpoint", project.connection()["id"]) == []
 
 
-def test_a_permission_that_somebody_withdraws_is_given_again(seeded: Attendee, practice_cloud: PracticeCloud) -> None:
-    assert_solved(seeded, CREATE)
+def test_a_permission_that_somebody_withdraws_is_given_again(created: Attendee, practice_cloud: PracticeCloud) -> None:
     project = Pipelines(practice_cloud)
     number, connection = project.definition(NAME)["id"], project.connection()["id"]
     body = {"pipelines": [{"id": number, "authorized": False}]}
     path = f"/pipelines/pipelinepermissions/endpoint/{connection}"
     project.ask("PATCH", path, body, **{"api-version": "7.1-preview.1"})
-    result = seeded.look(CREATE)
+    result = created.look(CREATE)
     assert result.status is Status.FAILED
     assert result.summary.endswith("but its next run will wait for permission.")
-    assert_solved(seeded, CREATE)
+    assert_solved(created, CREATE)
     assert project.may_use("endpoint", connection) == [number]
 
 
 def test_a_changed_file_is_named_and_a_trigger_that_is_off_is_found(
-    seeded: Attendee, practice_cloud: PracticeCloud, tmp_path: Path
+    created: Attendee, practice_cloud: PracticeCloud, tmp_path: Path
 ) -> None:
-    assert_solved(seeded, CREATE)
-    clone = Clone(practice_cloud, tmp_path / "clone")
-    clone.git("pull", "--quiet", "origin", "main")
+    clone = Clone.of_main(practice_cloud, tmp_path / "clone")
     text = (clone.folder / YAML).read_text()
     clone.push(YAML, content=text.replace("    - main\n", "    - dev\n", 1))
-    triggered = seeded.look(TRIGGER)
+    triggered = created.look(TRIGGER)
     assert (triggered.status, triggered.summary) == (
         Status.FAILED,
         f"A completed pull request into main does not start {NAME}.",
     )
     assert triggered.next_action.startswith("Write main below trigger in azure-pipelines.yml")
     clone.push(YAML, content=text.replace("Project_One/runbuild_pipeline.sh", "other.sh"))
-    result = seeded.look(FILE)
+    result = created.look(FILE)
     assert (result.status, result.summary) == (Status.FAILED, "azure-pipelines.yml differs from the lab's file.")
     assert [(each.what, each.actual) for each in result.expectations if not each.met] == [
         ("Build Inference Container", "scriptpath is other.sh")
     ]
     clone.push(YAML, content=f"{text}\nextra: [\n")
-    assert seeded.look(FILE).summary.startswith("azure-pipelines.yml cannot be used: it is not valid YAML: ")
+    assert created.look(FILE).summary.startswith("azure-pipelines.yml cannot be used: it is not valid YAML: ")
 
 
 def test_azure_devops_checks_the_file_and_that_of_the_clone_before_a_push(
@@ -149,8 +153,7 @@ def test_azure_devops_checks_the_file_and_that_of_the_clone_before_a_push(
     result = seeded.look(FILE)
     assert (result.status, result.summary) == (Status.FAILED, "azure-pipelines.yml in your clone is not valid.")
     assert "/azure-pipelines.yml (Line: 2, Col: 9)" in result.expectations[-1].actual
-    clone = Clone(practice_cloud, tmp_path / "clone")
-    clone.git("pull", "--quiet", "origin", "main")
+    clone = Clone.of_main(practice_cloud, tmp_path / "clone")
     text = (clone.folder / YAML).read_text()
     mine.write_text(f"{text}\n# valid\n")
     assert seeded.look(FILE).status is Status.PASSED
@@ -231,10 +234,9 @@ COVERAGE = """<coverage line-rate="0.5" lines-covered="1" lines-valid="2" versio
 """
 
 
-def small_pipeline(attendee: Attendee, cloud: PracticeCloud, folder: Path, script: str, image: str) -> Clone:
+def small_pipeline(cloud: PracticeCloud, folder: Path, script: str, image: str) -> Clone:
     """Replace the file on the default branch by one that takes a second instead of half an hour."""
-    clone = Clone(cloud, folder)
-    clone.git("pull", "--quiet", "origin", "main")
+    clone = Clone.of_main(cloud, folder)
     (clone.folder / "small").mkdir()
     about = {"image_location": image, "model": {"name": "worst_regression", "version": "3"}}
     files = {"artifacts.json": json.dumps(about), "test-results.xml": TESTS, "coverage.xml": COVERAGE}
@@ -242,6 +244,13 @@ def small_pipeline(attendee: Attendee, cloud: PracticeCloud, folder: Path, scrip
         (clone.folder / "small" / name).write_text(text)
     clone.push(YAML, content=SMALL.replace("{script}", script))
     return clone
+
+
+def passing_pipeline(attendee: Attendee, cloud: PracticeCloud, folder: Path, digest: str) -> Clone:
+    """Do the same with one that passes, and whose image is in the registry and has a model of the pipeline."""
+    register(attendee, cloud, "pipeline")
+    image = f"{registry_of(attendee, cloud).host}/hol-inference@{digest}"
+    return small_pipeline(cloud, folder, "echo tested", image)
 
 
 def registry_of(attendee: Attendee, cloud: PracticeCloud) -> Registry:
@@ -282,63 +291,57 @@ def heard(context: StepContext) -> list[Any]:
 
 @pytest.mark.timeout(300)
 def test_a_run_is_followed_and_its_results_are_read(
-    seeded: Attendee, practice_cloud: PracticeCloud, tmp_path: Path
+    created: Attendee, practice_cloud: PracticeCloud, tmp_path: Path
 ) -> None:
-    assert_solved(seeded, CREATE)
-    registry = registry_of(seeded, practice_cloud)
-    image = f"{registry.host}/hol-inference@{registry.push('hol-inference', '1')}"
-    register(seeded, practice_cloud, "pipeline")
-    small_pipeline(seeded, practice_cloud, tmp_path / "clone", "echo tested", image)
-    (planned,) = build_pipeline._plan_run(context_of(seeded, RUN))
+    registry = registry_of(created, practice_cloud)
+    passing_pipeline(created, practice_cloud, tmp_path / "clone", registry.push("hol-inference", "1"))
+    (planned,) = build_pipeline._plan_run(context_of(created, RUN))
     assert "the programs of this commit run on your machine as you; digest" in planned.note
     assert "tasks: Collect, Run Unit Tests, publish, PublishTestResults" in planned.note
-    context = agreed(seeded)
+    context = agreed(created)
     events = heard(context)
     build_pipeline.run_pipeline(context)
     lines = [each.text for each in events if isinstance(each, Said)]
     assert "Run Unit Tests: succeeded" in lines
     assert "  tested" in lines
-    assert build_pipeline.run_succeeded(context_of(seeded, RUN)).status is Status.PASSED
-    result = build_pipeline.results_are_there(context_of(seeded, RESULTS))
+    assert build_pipeline.run_succeeded(context_of(created, RUN)).status is Status.PASSED
+    result = build_pipeline.results_are_there(context_of(created, RESULTS))
     assert result.status is Status.PASSED, result
     assert result.report is not None
     assert str(result.report).startswith("tests: 2 passed; coverage: 50 %")
     published = {each.what: each.actual for each in result.expectations}
     assert (published["Test results"], published["Code coverage"]) == ("2 of 2 passed", "50 %")
-    assert [each.verb for each in build_pipeline._plan_run(context_of(seeded, RUN))] == ["leave"]
+    assert [each.verb for each in build_pipeline._plan_run(context_of(created, RUN))] == ["leave"]
     # Nobody but the run's own registry and workspace count.
     registry.ask("DELETE", "/acr/v1/hol-inference")
-    register_again = build_pipeline.results_are_there(context_of(seeded, RESULTS))
+    register_again = build_pipeline.results_are_there(context_of(created, RESULTS))
     assert [each.what for each in register_again.expectations if not each.met] == ["Image in the registry"]
     project = Pipelines(practice_cloud)
     assert len(project.ask("GET", "/build/builds").json()["value"]) == 1
-    build_pipeline.remove_runs(context_of(seeded, RUN))
+    build_pipeline.remove_runs(context_of(created, RUN))
     assert project.ask("GET", "/build/builds").json()["value"] == []
-    assert build_pipeline._ran(context_of(seeded, RUN)) == []
+    assert build_pipeline._ran(context_of(created, RUN)) == []
 
 
 def test_a_merge_has_to_start_a_run_unless_it_asked_for_none(
-    seeded: Attendee, practice_cloud: PracticeCloud, tmp_path: Path
+    created: Attendee, practice_cloud: PracticeCloud, tmp_path: Path
 ) -> None:
-    assert_solved(seeded, CREATE)
-    clone = Clone(practice_cloud, tmp_path / "clone")
-    clone.git("pull", "--quiet", "origin", "main")
+    clone = Clone.of_main(practice_cloud, tmp_path / "clone")
     project = Pipelines(practice_cloud)
 
     def merge(branch: str, title: str) -> None:
         clone.push(f"{branch}.txt", branch, content=branch)
-        context = context_of(seeded, RUN)
+        context = context_of(created, RUN)
         here, names = organization(context), context.names
         repository = seeded_repository(context)
         made = here.create_pull_request(names.devops_project, repository.id, branch, "main", title, "")
         made = here.pull_request(names.devops_project, repository.id, made.id)
         here.complete_pull_request(names.devops_project, repository.id, made, title)
-        while here.pull_request(names.devops_project, repository.id, made.id).status != "completed":
-            time.sleep(0.05)
-        clone.git("pull", "--quiet", "origin", "main")
+        until(lambda: here.pull_request(names.devops_project, repository.id, made.id).status == "completed")
+        clone.pull()
 
     def newest() -> tuple[Status, str]:
-        result = seeded.look(TRIGGER)
+        result = created.look(TRIGGER)
         return result.status, result.expectations[-1].actual
 
     merge("one", "Not now [skip ci]")
@@ -350,7 +353,7 @@ def test_a_merge_has_to_start_a_run_unless_it_asked_for_none(
     definition = project.definition(NAME)
     project.ask("PUT", f"/build/definitions/{definition['id']}", definition | {"triggers": []})
     merge("three", "More")
-    result = seeded.look(TRIGGER)
+    result = created.look(TRIGGER)
     assert result.status is Status.FAILED
     assert result.expectations[-1].actual.startswith("started none, at ")
 
@@ -365,28 +368,26 @@ def test_files_of_an_artifact_are_named_by_it_and_not_by_where_they_were_unpacke
 
 
 @pytest.mark.timeout(300)
-def test_the_first_failed_step_is_the_cause(seeded: Attendee, practice_cloud: PracticeCloud, tmp_path: Path) -> None:
-    assert_solved(seeded, CREATE)
+def test_the_first_failed_step_is_the_cause(created: Attendee, practice_cloud: PracticeCloud, tmp_path: Path) -> None:
     script = "echo AADSTS700213 >&2; echo '##vso[task.logissue type=error]AADSTS700213: no match'; exit 1"
-    small_pipeline(seeded, practice_cloud, tmp_path / "clone", f'"{script}"', "none")
+    small_pipeline(practice_cloud, tmp_path / "clone", f'"{script}"', "none")
     with pytest.raises(ServiceError) as failed:
-        build_pipeline.run_pipeline(agreed(seeded))
+        build_pipeline.run_pipeline(agreed(created))
     assert "ended as failed in Run Unit Tests: AADSTS700213: no match" in failed.value.message
     assert "<first variable-group/trust-the-service-connection>" in failed.value.hint
-    (again,) = build_pipeline._plan_run(context_of(seeded, RUN))
+    (again,) = build_pipeline._plan_run(context_of(created, RUN))
     assert again.verb == "change"
     assert f"run on your machine as you; digest {again.consent[:10]}" in again.note
-    assert build_pipeline.run_succeeded(context_of(seeded, RUN)).status is Status.FAILED
+    assert build_pipeline.run_succeeded(context_of(created, RUN)).status is Status.FAILED
     with pytest.raises(NotFoundError):
-        build_pipeline.results_are_there(context_of(seeded, RESULTS))
+        build_pipeline.results_are_there(context_of(created, RESULTS))
 
 
 def test_a_push_after_the_plan_makes_the_agreement_void(
-    seeded: Attendee, practice_cloud: PracticeCloud, tmp_path: Path
+    created: Attendee, practice_cloud: PracticeCloud, tmp_path: Path
 ) -> None:
-    assert_solved(seeded, CREATE)
-    clone = small_pipeline(seeded, practice_cloud, tmp_path / "clone", "echo tested", "none")
-    project, shown = Pipelines(practice_cloud), agreed(seeded)
+    clone = small_pipeline(practice_cloud, tmp_path / "clone", "echo tested", "none")
+    project, shown = Pipelines(practice_cloud), agreed(created)
     clone.push("small/other.py", content="print('not shown')")
     with pytest.raises(NotAgreedError) as refused:
         build_pipeline.run_pipeline(shown)
@@ -394,7 +395,7 @@ def test_a_push_after_the_plan_makes_the_agreement_void(
     assert "main has changed since" in refused.value.message
     assert project.ask("GET", "/build/builds").json()["value"] == []
     assert practice_cloud.control.pipeline_consents() == []
-    again = agreed(seeded)
+    again = agreed(created)
     build_pipeline.run_pipeline(again)
     assert practice_cloud.control.pipeline_consents() == list(again.agreed)
 
@@ -414,7 +415,7 @@ def test_the_plan_of_a_pipeline_to_be_created_already_has_the_digest_and_its_set
     definition["variables"] = {"SCRIPT": {"value": "other.sh"}}
     project.ask("PUT", f"/build/definitions/{definition['id']}", definition)
     assert digest() != before
-    clone = small_pipeline(seeded, practice_cloud, tmp_path / "clone", "echo tested", "none")
+    clone = small_pipeline(practice_cloud, tmp_path / "clone", "echo tested", "none")
     text = SMALL.replace("{script}", "echo tested")
     clone.push(
         YAML, content=f"resources:\n  repositories:\n  - repository: other\n    type: git\n    name: nowhere\n{text}"

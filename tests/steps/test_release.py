@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,13 +27,13 @@ from tests.steps.test_build_pipeline import (
     Pipelines,
     assert_solved,
     heard,
-    register,
+    passing_pipeline,
     registry_of,
     seeded,
-    small_pipeline,
 )
 from tests.steps.test_repository import Clone
 from tests.steps.test_variable_group import linked, member, person
+from tests.waiting import until
 
 __all__ = ["linked", "member", "person", "seeded"]
 
@@ -86,11 +85,8 @@ stages:
 def prepared(attendee: Attendee, cloud: PracticeCloud, folder: Path, script: str = "echo promoted") -> str:
     """Take somebody to a successful build whose pipelines take seconds, and return the digest of its image."""
     assert_solved(attendee, CREATE, ENVIRONMENTS, APPROVAL, PIPELINE)
-    registry = registry_of(attendee, cloud)
-    digest = registry.push("hol-inference", "1")
-    register(attendee, cloud, "pipeline")
-    image = f"{registry.host}/hol-inference@{digest}"
-    clone = small_pipeline(attendee, cloud, folder, "echo tested", image)
+    digest = registry_of(attendee, cloud).push("hol-inference", "1")
+    clone = passing_pipeline(attendee, cloud, folder, digest)
     clone.push(YAML, content=SMALL.replace("{script}", script))
     return digest
 
@@ -118,13 +114,18 @@ def released(seeded: Attendee, practice_cloud: PracticeCloud, tmp_path: Path, sn
     """Somebody whose build is in QA, with its tag, and waits for an approval of Production."""
 
     def make() -> None:
-        prepared(seeded, practice_cloud, tmp_path / "clone")
-        built(seeded)
-        tagged(seeded, practice_cloud, "qa")
-        release.release_to_qa(agreeing(seeded, QA))
+        take_to_qa(seeded, practice_cloud, tmp_path / "clone")
 
     snapshots.prepare("released-to-qa", practice_cloud, seeded.root, make)
     return seeded
+
+
+def take_to_qa(attendee: Attendee, cloud: PracticeCloud, folder: Path) -> None:
+    """Build an image and release it to QA, with its tag."""
+    prepared(attendee, cloud, folder)
+    built(attendee)
+    tagged(attendee, cloud, "qa")
+    release.release_to_qa(agreeing(attendee, QA))
 
 
 def runs(project: Pipelines) -> list[dict[str, Any]]:
@@ -133,15 +134,15 @@ def runs(project: Pipelines) -> list[dict[str, Any]]:
     return list(found)
 
 
+def has_ended(project: Pipelines) -> bool:
+    """Return whether there is a run of the release, and the newest one has ended."""
+    return [each["status"] for each in runs(project)[:1]] == ["completed"]
+
+
 def pending(project: Pipelines) -> str:
     """Return the ID of the approval that somebody waits for."""
-    deadline = time.monotonic() + 30
-    while True:
-        found = project.ask("GET", "/pipelines/approvals", state="pending").json()["value"]
-        if found:
-            return str(found[0]["id"])
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    found = until(lambda: project.ask("GET", "/pipelines/approvals", state="pending").json()["value"])
+    return str(found[0]["id"])
 
 
 def decide(project: Pipelines, status: str, comment: str) -> None:
@@ -182,8 +183,7 @@ def test_a_source_that_is_not_the_build_pipeline_is_found(
     seeded: Attendee, practice_cloud: PracticeCloud, tmp_path: Path
 ) -> None:
     assert_solved(seeded, PIPELINE)
-    clone = Clone(practice_cloud, tmp_path / "clone")
-    clone.git("pull", "--quiet", "origin", "main")
+    clone = Clone.of_main(practice_cloud, tmp_path / "clone")
     text = (clone.folder / YAML).read_text()
     clone.push(YAML, content=text.replace(f"source: {BUILD_NAME}", "source: another"))
     result = release.pipeline_exists(context_of(seeded, PIPELINE))
@@ -248,10 +248,7 @@ def test_a_rejection_is_told_with_its_comment_and_the_release_can_be_started_aga
 ) -> None:
     release.reject(agreeing(released, PRODUCTION, "The coverage is too low"))
     project = Pipelines(practice_cloud)
-    deadline = time.monotonic() + 30
-    while runs(project)[0]["status"] != "completed":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: has_ended(project))
     result = release.production_has_the_image(context_of(released, PRODUCTION))
     assert result.status is Status.FAILED
     assert result.summary.endswith(" rejected the release to Production: “The coverage is too low”.")
@@ -270,10 +267,7 @@ def test_the_wait_for_another_person_can_be_left_and_is_found_again(
 ) -> None:
     other = seed.ORGANIZER.name
     assert seeded.solve(APPROVAL, inputs={"approvers": other}).all_passed()
-    prepared(seeded, practice_cloud, tmp_path / "clone")
-    built(seeded)
-    tagged(seeded, practice_cloud, "qa")
-    release.release_to_qa(agreeing(seeded, QA))
+    take_to_qa(seeded, practice_cloud, tmp_path / "clone")
     project, by_other = Pipelines(practice_cloud), Pipelines(practice_cloud, seed.ORGANIZER)
     pending(project)
     waiting = release.production_has_the_image(context_of(seeded, PRODUCTION))
@@ -290,10 +284,7 @@ def test_the_wait_for_another_person_can_be_left_and_is_found_again(
     said = heard(context)
 
     def decide_when_waiting() -> None:
-        deadline = time.monotonic() + 60
-        while not any("You are no approver" in getattr(each, "text", "") for each in said):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: any("You are no approver" in getattr(each, "text", "") for each in said))
         decide(by_other, "rejected", "Not today")
 
     decided = threading.Thread(target=decide_when_waiting)
@@ -307,10 +298,7 @@ def test_a_stage_that_failed_names_its_step(seeded: Attendee, practice_cloud: Pr
     prepared(seeded, practice_cloud, tmp_path / "clone", script="exit 1")
     built(seeded)
     project = Pipelines(practice_cloud)
-    deadline = time.monotonic() + 30
-    while not runs(project) or runs(project)[0]["status"] != "completed":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: has_ended(project))
     result = release.qa_has_the_image(context_of(seeded, QA))
     assert result.status is Status.FAILED
     assert " ended as failed in Promote the image" in result.summary
@@ -323,10 +311,7 @@ def test_an_approval_that_nobody_gave_in_time_is_told_although_the_run_may_have_
     project = Pipelines(practice_cloud)
     endpoints = launch.read_endpoints(practice_cloud.state) or {}
     answer(endpoints, organization="practice", approval="", user="", decision="time-out", comment="", wait=30)
-    deadline = time.monotonic() + 30
-    while runs(project)[0]["status"] != "completed":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: has_ended(project))
     result = release.production_has_the_image(context_of(released, PRODUCTION))
     assert result.status is Status.FAILED
     assert result.summary.startswith("Nobody approved the release to Production in time: Alex Attendee was asked at 20")

@@ -60,6 +60,16 @@ class Clone:
         self.git("init", "--quiet", "--initial-branch=main")
         self.git("remote", "add", "origin", self.remote)
 
+    @classmethod
+    def of_main(cls, cloud: PracticeCloud, folder: Path) -> Clone:
+        """Return one that has what is on the default branch."""
+        made = cls(cloud, folder)
+        made.pull()
+        return made
+
+    def pull(self) -> None:
+        self.git("pull", "--quiet", "origin", "main")
+
     def git(self, *words: str) -> str:
         done = git(self.folder, *words, cloud=self.cloud, token=self.devops.token)
         assert done.returncode == 0, done.stderr

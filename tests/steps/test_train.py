@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from unittest.mock import Mock
 
@@ -26,6 +25,7 @@ from tests.practice_cloud import PracticeCloud
 from tests.steps.attendee import DEFAULTS, Attendee
 from tests.steps.databricks import act, client, context_of
 from tests.steps.test_scientist_setup import person, push
+from tests.waiting import until
 
 __all__ = ["person"]
 
@@ -48,12 +48,6 @@ def move_on(attendee: Attendee, content: bytes, path: str = f"{NOTEBOOK}.py") ->
     push(attendee, context_of(attendee, FOLDER).names.branch, {path: content}, f"Change {path}")
     act(attendee, "scientist-setup/create-your-branch", "own_branch.pull")
     act(attendee, FOLDER, "scientist_setup.pull_folder")
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
 
 
 @pytest.mark.slow

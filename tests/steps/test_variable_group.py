@@ -37,7 +37,6 @@ LINK = "variable-group/link-the-key-vault@pipeline"
 ALL = (IDENTITY, CONNECTION, TRUST, ROLES, LINK)
 NAME, GROUP = "hol-azure", "hol-pipeline-kv"
 MANAGED = "2023-01-31"
-MADE_BY_HAND = azure_connection(NAME, {})
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
@@ -88,13 +87,10 @@ class Project:
         return dict(found["value"][0]) if found["value"] else {}
 
     def connect_by_hand(self, client: str) -> None:
-        authorization = {
-            **MADE_BY_HAND["authorization"],
-            "parameters": {"tenantid": seed.TENANT, "serviceprincipalid": client},
-        }
         project = self.devops.ask("GET", "/projects/practice-hol").json()
         reference = {"name": NAME, "projectReference": {"id": project["id"], "name": project["name"]}}
-        body = {**MADE_BY_HAND, "authorization": authorization, "serviceEndpointProjectReferences": [reference]}
+        parameters = {"tenantid": seed.TENANT, "serviceprincipalid": client}
+        body = azure_connection(NAME, parameters, serviceEndpointProjectReferences=[reference])
         made = self.devops.ask("POST", "/serviceendpoint/endpoints", body)
         assert made.status_code == 200, made.text
 

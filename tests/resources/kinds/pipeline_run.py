@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.practice.test_devops import as_user
 from tests.practice.test_devops_git import git
 from tests.resources.case import Ground
 from tests.resources.in_organization import ORGANIZATION, ProjectCase
+from tests.waiting import until
 
 FILE = "trigger: none\npool:\n  vmImage: ubuntu-24.04\nsteps:\n- script: echo built\n"
 
@@ -81,10 +81,7 @@ class PipelineRunCase(ProjectCase):
         self._ended(made["id"])
 
     def _ended(self, number: int) -> None:
-        deadline = time.monotonic() + 30
-        while self.ask("GET", f"/build/builds/{number}").json()["status"] != "completed":
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: self.ask("GET", f"/build/builds/{number}").json()["status"] == "completed")
 
     def refuse(self) -> None:
         self.refuse_at("/build/builds", message="You do not have permission to queue builds.")

@@ -4,7 +4,6 @@ really runs."""
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -15,11 +14,11 @@ from hol_wizard.resources.release_run import ReleaseRun
 from hol_wizard.resources.stage_environment import StageApproval, StageEnvironment
 from hol_wizard.resources.stage_group import StageGroup
 from hol_wizard.services.devops.approvals import APPROVAL
-from tests.practice.conftest import REGISTRIES, provider, user_token
-from tests.practice.test_registry import Registry
 from tests.resources.in_organization import ORGANIZATION, ProjectCase
 from tests.resources.kinds.pipeline_run import push
 from tests.steps.attendee import REGISTRY
+from tests.steps.test_build_pipeline import registry_of
+from tests.waiting import until
 
 GROUP, ENVIRONMENT = "hol-release-qa", "hol-production"
 VALUES = {"image-name": "hol-inference", "dest-env": "qa"}
@@ -217,12 +216,7 @@ class ReleaseRunCase(ReleaseCase):
         super().prepare()
         self.ground.companions |= {"Resource group", "Container registry", "Resource provider"}
         assert self.ground.attendee.solve(f"{REGISTRY}@prod").all_passed()
-        names = self.ground.attendee.names("prod")
-        registry = Registry(
-            self.ground.cloud, self.ground.hand, names.container_registry, user_token(self.ground.cloud)
-        )
-        path = provider("ContainerRegistry/registries", names.container_registry, names.resource_group)
-        registry.server = str(self.ground.hand.ask("GET", path, version=REGISTRIES).json()["properties"]["loginServer"])
+        registry = registry_of(self.ground.attendee, self.ground.cloud)
         digest = registry.push("hol-inference", "tested")
         location = json.dumps({"image_location": f"{registry.server}/hol-inference@{digest}"})
         files = {"build.yml": BUILD, "release.yml": RELEASE, "artifacts.json": location}
@@ -252,10 +246,7 @@ class ReleaseRunCase(ReleaseCase):
         return digest
 
     def _ended(self, number: int) -> None:
-        deadline = time.monotonic() + 30
-        while self.send("GET", f"/build/builds/{number}")["status"] != "completed":
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: self.send("GET", f"/build/builds/{number}")["status"] == "completed")
 
     def make(self, context: StepContext) -> ReleaseRun:
         return ReleaseRun(
