@@ -20,6 +20,18 @@ RUNTIME = "HOL_WIZARD_PRACTICE_RUNTIME"
 os.environ.setdefault(RUNTIME, str(Path.home() / ".cache" / "hol-wizard-tests"))
 KEYRING_WANTED = "HOL_WIZARD_TESTS_KEYRING"
 """Set where a Secret Service runs for the tests; without it every test has no keyring at all."""
+BACKEND = "PYTHON_KEYRING_BACKEND"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def without_keyring() -> Iterator[None]:
+    """Keep the desktop's keyring from each test that does not ask for it, and from what tests of a module share.
+
+    What they share is made before the fixtures of the first of them.
+    """
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv(BACKEND, "keyring.backends.fail.Keyring")
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -37,9 +49,8 @@ def isolated(
     monkeypatch.setenv("USERPROFILE", str(home))
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    if request.node.get_closest_marker("keyring") is None:
-        # Nothing of the desktop's keyring is within reach of a test that did not ask for it.
-        monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    if request.node.get_closest_marker("keyring") is not None:
+        monkeypatch.delenv(BACKEND)
     if keyring := sys.modules.get("keyring.core"):
         # It remembers the keyring that the first test of this process had.
         monkeypatch.setattr(keyring, "_keyring_backend", None)
