@@ -50,6 +50,18 @@ def docker(*words: str) -> str:
     return done.stdout.strip()
 
 
+def remove_built_from(registry: str) -> None:
+    """Remove the images with a base of a registry: the practice agent uses this machine's engine, which keeps them."""
+    base = "org.opencontainers.image.base.name"
+    found = set(docker("image", "ls", "--quiet", "--no-trunc", "--filter", f"label={base}").split())
+    words = ("docker", "image", "inspect", "--format", f'{{{{.Id}}}} {{{{index .Config.Labels "{base}"}}}}', *found)
+    # Another test may have removed one of them meanwhile.
+    told = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60).stdout
+    for image, _, name in (line.partition(" ") for line in told.splitlines()):
+        if name.startswith(f"{registry}/"):
+            subprocess.run(["docker", "image", "rm", "--force", image], capture_output=True, check=False)
+
+
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("runtime", "keyring")]
 
 

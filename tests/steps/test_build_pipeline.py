@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from tests.practice_cloud import PracticeCloud
 from tests.snapshots import Snapshots
 from tests.steps.attendee import Attendee
 from tests.steps.databricks import context_of
+from tests.steps.test_build_container import remove_built_from
 from tests.steps.test_repository import Clone
 from tests.steps.test_secrets_on_the_cloud import not_passed, person
 from tests.steps.test_variable_group import Project, linked, member
@@ -438,9 +438,7 @@ def test_the_committed_build_trains_builds_tests_and_pushes(
         assert_solved(seeded, "build-pipeline")
         result = seeded.look(RESULTS)
     finally:
-        # The agent uses this machine's engine, which keeps them.
-        images = ["hol-inference:1", f"{server}/hol-inference:1"]
-        subprocess.run(["docker", "image", "rm", *images], capture_output=True, check=False)
+        remove_built_from(server)
     assert result.status is Status.PASSED, result
     assert [each.actual for each in result.expectations if each.what == "Model of the image"] == [
         "version 1, state=pipeline"
